@@ -1,0 +1,301 @@
+"""Every write to a battle: start, take_turn, retry, replace, cast_vote, abstain; and the standings handed down.
+
+Each verb is one short transaction. What two people could do at once is decided by constraints and compare-and-set,
+so it does not matter which tab, process or retry of the network asks first.
+"""
+
+import random
+import uuid
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from arena import ledger, matchmaking
+from arena.errors import AlreadyVoted, ArenaError, BadPrompt, NotEnoughModels, NotNow, NotYourBattle
+from arena.masking import Names, mask
+from arena.models import LIVE_STATES, Answer, Battle, Outcome, Standing, Turn, Vote, Voter
+from arena.protocol import SIDES, AnswerState, Phase, Side
+from llms.models import LanguageModel, Visibility
+
+POSITIVE_REASONS = {
+    "useful": _("useful"),
+    "complete": _("complete"),
+    "creative": _("creative"),
+    "clear_formatting": _("clear formatting"),
+}
+NEGATIVE_REASONS = {
+    "incorrect": _("incorrect"),
+    "superficial": _("superficial"),
+    "instructions_not_followed": _("instructions not followed"),
+}
+REASONS = POSITIVE_REASONS | NEGATIVE_REASONS
+COMMENT_LIMIT = 2_000
+ABANDONED_AFTER = timedelta(seconds=10)
+"""A running turn is written to every second. Silence for so long means that its process is gone."""
+
+_random = random.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Who acts: the voter behind the cookie, and the account, if somebody is signed in."""
+
+    voter: Voter
+    user: User | AnonymousUser
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+def load(battle_id: uuid.UUID) -> Battle:
+    return Battle.objects.with_everything().get(pk=battle_id)
+
+
+def last_turn(battle: Battle) -> Turn:
+    return list(battle.turns.all())[-1]
+
+
+def current_answers(turn: Turn) -> dict[Side, Answer]:
+    """The last attempt of each side."""
+    latest = {answer.side: answer for answer in turn.answers.all()}
+    return {side: latest[side] for side in SIDES}
+
+
+def phase_of(battle: Battle) -> Phase:
+    if battle.abstained_at:
+        return Phase.ABSTAINED
+    if hasattr(battle, "vote"):
+        return Phase.REVEALED
+    answers = current_answers(last_turn(battle)).values()
+    if any(answer.state in LIVE_STATES for answer in answers):
+        return Phase.ANSWERING
+    return Phase.VOTING if all(answer.ended_well for answer in answers) else Phase.STUCK
+
+
+def names_to_hide() -> Names:
+    """The names of all registered models, not only of the two at work: what is hidden must not tell either."""
+    llms = LanguageModel.objects.only("name", "slug", "aliases", "organisation")
+    return Names(
+        [name for llm in llms for name in llm.telling_names()],
+        [name for llm in llms for name in llm.ordinary_names()],
+    )
+
+
+# --- turns -------------------------------------------------------------------------------------------------------
+
+
+def start(who: Participant, *, key: uuid.UUID, prompt: str, rematch_of: uuid.UUID | None = None) -> Battle:
+    """Draw a pair and put the first turn before it. Asked twice with one key, it is one battle."""
+    existing = Battle.objects.filter(voter=who.voter, key=key).first()
+    if existing:
+        return existing
+    text = checked_prompt(prompt)
+    former = Battle.objects.open_to(who.voter, who.user).filter(pk=rematch_of).first() if rematch_of else None
+    pair = _draw(who.user, former)
+    try:
+        with transaction.atomic():
+            battle = Battle.objects.create(
+                voter=who.voter,
+                key=key,
+                llm_a_id=pair.llm_a,
+                llm_b_id=pair.llm_b,
+                probability=pair.probability,
+                rematch_of=former,
+            )
+            _add_turn(battle, index=0, key=key, prompt=text)
+    except IntegrityError:
+        return Battle.objects.get(voter=who.voter, key=key)
+    return battle
+
+
+def take_turn(battle: Battle, who: Participant, *, key: uuid.UUID, prompt: str) -> Turn:
+    """Go on with both models. Asked twice with one key, it is one turn."""
+    _check_owner(battle, who)
+    repeated = battle.turns.filter(key=key).first()
+    if repeated:
+        return repeated
+    text = checked_prompt(prompt)
+    with transaction.atomic():
+        battle = _locked(battle)
+        index = last_turn(battle).index + 1
+        if phase_of(battle) != Phase.VOTING:
+            raise NotNow(_("You can go on when both answers are complete."))
+        if index >= settings.TURN_LIMIT:
+            raise NotNow(_("This battle has reached its last turn. Vote, or begin a new one."))
+        return _add_turn(battle, index=index, key=key, prompt=text)
+
+
+def retry(battle: Battle, who: Participant) -> Turn:
+    """Ask again on each side whose last answer cannot be judged. The former attempts are kept."""
+    _check_owner(battle, who)
+    with transaction.atomic():
+        battle = _locked(battle)
+        if phase_of(battle) != Phase.STUCK:
+            raise NotNow(_("There is nothing to retry."))
+        turn = last_turn(battle)
+        for side, answer in current_answers(turn).items():
+            if not answer.ended_well:
+                _add_answer(turn, side, llm_id=answer.llm_id, attempt=answer.attempt + 1)
+        Turn.objects.filter(pk=turn.pk).update(ended_at=None, heartbeat_at=timezone.now(), stop_requested=False)
+        return turn
+
+
+def replace(answer: Answer, user: User | AnonymousUser, *, already_tried: Collection[int]) -> Answer | None:
+    """Let another model take over a side that failed on the first turn, or None if there is no other.
+
+    The pair that results was not drawn with any known probability, so the battle loses its own.
+    """
+    with transaction.atomic():
+        battle = _locked(answer.turn.battle)
+        both = {battle.llm_a_id, battle.llm_b_id}
+        llm_id = matchmaking.draw_replacement(contender_weights(user), _random, not_these=both | set(already_tried))
+        if llm_id is None:
+            return None
+        changed = Answer.objects.filter(pk=answer.pk, state=AnswerState.FAILED).update(state=AnswerState.REPLACED)
+        if not changed:
+            return None
+        seat = {"llm_a_id": llm_id} if answer.side == "a" else {"llm_b_id": llm_id}
+        Battle.objects.filter(pk=battle.pk).update(probability=None, **seat)
+        successor = _add_answer(answer.turn, answer.side, llm_id=llm_id, attempt=answer.attempt + 1)
+        return Answer.objects.select_related("llm").get(pk=successor.pk)
+
+
+def request_stop(battle: Battle, who: Participant) -> None:
+    """Leave word for whichever process runs the turn."""
+    _check_owner(battle, who)
+    Turn.objects.filter(battle=battle, ended_at=None).update(stop_requested=True)
+
+
+def cut_off_abandoned(now: datetime) -> int:
+    """End the turns whose process died. Their text stays, as far as it was written. Returns how many there were."""
+    names: Names | None = None
+    turns = list(Turn.objects.abandoned(before=now - ABANDONED_AFTER))
+    for turn in turns:
+        names = names or names_to_hide()
+        with transaction.atomic():
+            if not Turn.objects.abandoned(before=now - ABANDONED_AFTER).filter(pk=turn.pk).update(ended_at=now):
+                continue
+            for answer in Answer.objects.filter(turn=turn, state__in=LIVE_STATES):
+                Answer.objects.filter(pk=answer.pk, state__in=LIVE_STATES).update(
+                    state=AnswerState.CUT_OFF, shown_text=mask(answer.text, names), ended_at=now
+                )
+    return len(turns)
+
+
+# --- the vote ----------------------------------------------------------------------------------------------------
+
+
+def cast_vote(battle: Battle, who: Participant, *, outcome: str) -> Vote:
+    """The one vote of a battle, counted in the same transaction. Repeated by the same voter, it is the first vote."""
+    _check_owner(battle, who)
+    if outcome not in Outcome.values:
+        raise ArenaError(_("This is no possible vote."))
+    try:
+        with transaction.atomic():
+            battle = _locked(battle)
+            if phase_of(battle) == Phase.REVEALED:
+                raise AlreadyVoted
+            if phase_of(battle) != Phase.VOTING:
+                raise NotNow(_("You can vote when both answers are complete."))
+            vote = Vote.objects.create(battle=battle, voter=who.voter, outcome=outcome, created_at=timezone.now())
+            ledger.count(vote)
+    except IntegrityError:
+        raise AlreadyVoted from None
+    return vote
+
+
+def abstain(battle: Battle, who: Participant) -> None:
+    """The voter cannot say: the battle ends, nothing is counted and nothing revealed."""
+    _check_owner(battle, who)
+    with transaction.atomic():
+        battle = _locked(battle)
+        if phase_of(battle) not in {Phase.VOTING, Phase.STUCK, Phase.ABSTAINED}:
+            raise NotNow(_("You can end the battle when both answers are complete."))
+        Battle.objects.filter(pk=battle.pk, abstained_at=None).update(abstained_at=timezone.now())
+
+
+def give_feedback(battle: Battle, who: Participant, *, reasons: Iterable[str], comment: str) -> Vote:
+    """Say why. May be changed later; the outcome may not."""
+    _check_owner(battle, who)
+    chosen = [reason for reason in REASONS if reason in set(reasons)]
+    if len(comment) > COMMENT_LIMIT:
+        raise ArenaError(_("The comment is too long. At most %(limit)d characters.") % {"limit": COMMENT_LIMIT})
+    vote = Vote.objects.filter(battle=battle).first()
+    if vote is None:
+        raise NotNow(_("Vote first; then you can say why."))
+    vote.reasons, vote.comment = chosen, comment
+    vote.save(update_fields=["reasons", "comment"])
+    return vote
+
+
+# --- standings ---------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def accept_standings(audience: Visibility, standings: Iterable[Standing]) -> None:
+    """Replace what the arena knows of ratings. Called by the leaderboard, which knows how they came about."""
+    Standing.objects.filter(audience=audience).delete()
+    Standing.objects.bulk_create(standings)
+
+
+def contender_weights(user: User | AnonymousUser) -> dict[int, float]:
+    return dict(LanguageModel.objects.visible_to(user).in_battles().values_list("pk", "battle_weight"))
+
+
+# --- helpers -----------------------------------------------------------------------------------------------------
+
+
+def checked_prompt(prompt: str) -> str:
+    """PostgreSQL cannot store NUL, and no model should see one."""
+    text = prompt.replace("\x00", "").strip()
+    if not text:
+        raise BadPrompt(_("Write a prompt first."))
+    if len(text) > settings.PROMPT_LIMIT:
+        raise BadPrompt(
+            _("The prompt has %(length)d characters. At most %(limit)d are allowed.")
+            % {"length": len(text), "limit": settings.PROMPT_LIMIT}
+        )
+    return text
+
+
+def _draw(user: User | AnonymousUser, former: Battle | None) -> matchmaking.Draw:
+    """A rematch of the same prompt meets new models if there are two, and at least never the same pair."""
+    weights = contender_weights(user)
+    never: list[frozenset[int]] = []
+    if former:
+        seen = {former.llm_a_id, former.llm_b_id}
+        fresh = {id_: weight for id_, weight in weights.items() if id_ not in seen}
+        weights = fresh if len(fresh) >= 2 else weights
+        never = [frozenset(seen)] if len(weights) > 2 else []
+    try:
+        return matchmaking.draw(weights, _random, never=never)
+    except matchmaking.TooFewContenders as error:
+        raise NotEnoughModels from error
+
+
+def _check_owner(battle: Battle, who: Participant) -> None:
+    if battle.voter_id != who.voter.pk:
+        raise NotYourBattle
+
+
+def _locked(battle: Battle) -> Battle:
+    """The battle as it is now, held against everybody else until the transaction ends."""
+    Battle.objects.select_for_update().only("pk").get(pk=battle.pk)
+    return load(battle.pk)
+
+
+def _add_turn(battle: Battle, *, index: int, key: uuid.UUID, prompt: str) -> Turn:
+    turn = Turn.objects.create(battle=battle, index=index, key=key, prompt=prompt, heartbeat_at=timezone.now())
+    _add_answer(turn, "a", llm_id=battle.llm_a_id)
+    _add_answer(turn, "b", llm_id=battle.llm_b_id)
+    return turn
+
+
+def _add_answer(turn: Turn, side: str, *, llm_id: int, attempt: int = 1) -> Answer:
+    return Answer.objects.create(turn=turn, side=side, llm_id=llm_id, attempt=attempt)

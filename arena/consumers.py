@@ -1,0 +1,296 @@
+"""The battle socket. Parses, asks the verbs, answers; decides nothing."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import orjson
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ObjectDoesNotExist
+from django.http import HttpRequest
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from accounts.addresses import client_address
+from accounts.middleware import may_enter
+from accounts.rate_limits import RateLimited
+from arena import allowances, battles, protocol, voters
+from arena.battles import Participant
+from arena.database import in_database
+from arena.errors import AlreadyVoted, ArenaError
+from arena.listening import Change, MoreText
+from arena.live_turns import LiveTurn, live_turns
+from arena.models import Battle, Turn
+from arena.presentation import battle_view, failure_message
+from arena.protocol import AnswerState, BattleView, Phase
+
+logger = logging.getLogger(__name__)
+
+NOT_FOUND, NOT_ALLOWED, NO_COOKIE = 4404, 4403, 4401
+FOLLOW_SECONDS = 0.7
+"""How often a turn that another process runs is looked at."""
+
+
+class BattleConsumer(AsyncWebsocketConsumer):
+    """One open page. Knows one battle, listens to its turn if this process runs it, follows the row if not."""
+
+    battle_id: uuid.UUID | None = None
+
+    # --- coming and going
+
+    async def connect(self) -> None:
+        self._seq = 0
+        self._teller: asyncio.Task[None] | None = None
+        self._last_told: BattleView | None = None
+        self.user = cast("User | AnonymousUser", self.scope["user"])
+        self.visitor = voters.id_in(self.scope["cookies"]) or ""
+        self.address = client_address((self.scope.get("client") or ("",))[0], _headers(self.scope))
+        self.language = _language(self.scope)
+        battle_id = self.scope["url_route"]["kwargs"].get("battle_id")
+        await self.accept()
+        if not may_enter(self.user):
+            await self.close(NOT_ALLOWED)
+        elif not self.visitor and battle_id is None:
+            await self.close(NO_COOKIE)
+        elif battle_id is not None:
+            await self._open_existing(battle_id)
+
+    async def disconnect(self, code: int) -> None:
+        await self._stop_telling()
+        if self.battle_id:
+            await self.channel_layer.group_discard(_group(self.battle_id), self.channel_name)
+
+    async def _open_existing(self, battle_id: uuid.UUID) -> None:
+        try:
+            await in_database(self._find, battle_id)
+        except ObjectDoesNotExist:
+            await self.close(NOT_FOUND)
+            return
+        await self._belong_to(battle_id)
+        await self._tell_state()
+
+    def _find(self, battle_id: uuid.UUID | None) -> Battle:
+        """The battle, if its reader may open it."""
+        visible = Battle.objects.open_to(voters.known(self.visitor), self.user)
+        return visible.with_everything().get(pk=battle_id or uuid.UUID(int=0))
+
+    async def _belong_to(self, battle_id: uuid.UUID) -> None:
+        if self.battle_id == battle_id:
+            return
+        if self.battle_id:
+            await self.channel_layer.group_discard(_group(self.battle_id), self.channel_name)
+        self.battle_id = battle_id
+        await self.channel_layer.group_add(_group(battle_id), self.channel_name)
+
+    # --- what the browser asks
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        with translation.override(self.language):
+            try:
+                await self._answer(_decoded(text_data))
+            except protocol.FrameError as error:
+                await self._refuse("bad_frame", _("The page sent something unknown. Reload it."), detail=str(error))
+            except RateLimited as refusal:
+                message = _("That was a lot at once. Try again in %(seconds)d seconds.") % {
+                    "seconds": refusal.retry_after
+                }
+                await self._refuse("rate_limited", message, retry_after=refusal.retry_after)
+            except AlreadyVoted as error:
+                await self._refuse(error.code, str(error.user_message))
+                await self._tell_state()
+            except ArenaError as error:
+                await self._refuse(error.code, str(error.user_message))
+            except Exception:
+                logger.exception("a frame could not be answered")
+                await self._refuse("server_error", _("Something went wrong on the server. Nothing is lost; try again."))
+
+    async def _answer(self, request: protocol.Request) -> None:
+        match request:
+            case protocol.Start():
+                await self._start(request)
+            case protocol.Sync():
+                await self._tell_state()
+            case _ if self.battle_id is None:
+                raise ArenaError(_("Begin a battle first."))
+            case protocol.TakeTurn(key, prompt):
+                live_turns.check_room()
+                await self._begin(await self._act(battles.take_turn, allowances.spend_turn, key=key, prompt=prompt))
+            case protocol.Retry():
+                live_turns.check_room()
+                await self._begin(await self._act(battles.retry, allowances.spend_turn))
+            case protocol.CastVote(outcome):
+                await self._act(battles.cast_vote, allowances.spend_vote, outcome=outcome)
+                await self._announce()
+            case protocol.Abstain():
+                await self._act(battles.abstain)
+                await self._announce()
+            case protocol.GiveFeedback(reasons, comment):
+                await self._act(battles.give_feedback, reasons=reasons, comment=comment)
+                await self._announce()
+            case protocol.Stop():
+                await self._stop()
+
+    async def _start(self, request: protocol.Start) -> None:
+        if not self.visitor:
+            raise ArenaError(_("Your browser keeps no cookies for this site. Allow them, and reload the page."))
+        live_turns.check_room()
+        battle, turn = await in_database(self._start_in_database, request)
+        await self._belong_to(battle.pk)
+        if turn.ended_at is None:
+            await live_turns.begin(turn, self.user)
+        await self._tell_state()
+
+    def _start_in_database(self, request: protocol.Start) -> tuple[Battle, Turn]:
+        who = self._participant()
+        if not Battle.objects.filter(voter=who.voter, key=request.key).exists():
+            battles.checked_prompt(request.prompt)
+            allowances.spend_battle(self.visitor, self.address)
+        battle = battles.start(who, key=request.key, prompt=request.prompt, rematch_of=request.rematch_of)
+        return battle, battle.turns.get(index=0)
+
+    async def _act(
+        self, verb: Callable[..., Any], allowance: Callable[[str, str], None] | None = None, **wishes: Any
+    ) -> Any:
+        """Do something to this socket's battle, as its voter."""
+
+        def act() -> Any:
+            who = self._participant()
+            battle = self._find(self.battle_id)
+            if allowance and battle.voter_id == who.voter.pk:
+                allowance(self.visitor, self.address)
+            return verb(battle, who, **wishes)
+
+        return await in_database(act)
+
+    def _participant(self) -> Participant:
+        return Participant(voters.remember(self.visitor, self.user), self.user)
+
+    async def _begin(self, turn: Turn) -> None:
+        await live_turns.begin(turn, self.user)
+        await self._announce()
+
+    async def _stop(self) -> None:
+        await self._act(battles.request_stop)
+        live = live_turns.find(self.battle_id) if self.battle_id else None
+        if live:
+            live.break_off(AnswerState.STOPPED)
+
+    # --- what the browser is told
+
+    async def _announce(self) -> None:
+        """Every open page of this battle looks again, this one too, in whatever process it is."""
+        if self.battle_id:
+            await self.channel_layer.group_send(_group(self.battle_id), {"type": "battle.changed"})
+
+    async def battle_changed(self, event: dict[str, Any]) -> None:
+        await self._tell_state()
+
+    async def _tell_state(self) -> None:
+        """The whole battle now, and each change from now on."""
+        await self._stop_telling()
+        if self.battle_id:
+            self._teller = asyncio.create_task(self._tell(), name=f"tell-{self.battle_id}")
+
+    async def _stop_telling(self) -> None:
+        if self._teller:
+            self._teller.cancel()
+            await asyncio.gather(self._teller, return_exceptions=True)
+            self._teller = None
+
+    async def _tell(self) -> None:
+        try:
+            with translation.override(self.language):
+                while await self._tell_until_it_changes():
+                    pass
+        except ObjectDoesNotExist:
+            await self.close(NOT_FOUND)
+        except Exception:
+            logger.exception("an open battle could not be told on")
+            await self.close()
+
+    async def _tell_until_it_changes(self) -> bool:
+        """Tell the state, then what comes. Returns whether it is worth looking again."""
+        view = await in_database(self._look)
+        live = live_turns.find(uuid.UUID(view["id"]))
+        if live is None or live.task.done():
+            await self._tell_view(view)
+            await asyncio.sleep(FOLLOW_SECONDS)
+            return view["phase"] == Phase.ANSWERING
+        # Nothing is awaited between this look at the running turn and listening to it: no change falls between.
+        listener = live.listen()
+        try:
+            await self._tell_view(overlaid(view, live))
+            while (changes := await listener.next()) is not None:
+                for change in changes:
+                    await self._send(_frame_of(change))
+        finally:
+            live.leave(listener)
+        return True
+
+    async def _tell_view(self, view: BattleView) -> None:
+        """A follower looks often, and tells only what is new."""
+        if view != self._last_told:
+            self._last_told = view
+            await self._send({"type": "state", "battle": view})
+
+    def _look(self) -> BattleView:
+        battle = self._find(self.battle_id)
+        return battle_view(battle, voters.known(self.visitor), self.user)
+
+    async def _refuse(self, code: str, message: str, **more: Any) -> None:
+        await self._send({"type": "error", "code": code, "message": message, **more})
+
+    async def _send(self, frame: dict[str, Any]) -> None:
+        self._seq += 1
+        await self.send(text_data=orjson.dumps({**frame, "seq": self._seq}).decode())
+
+
+def overlaid(view: BattleView, live: LiveTurn) -> BattleView:
+    """The rows are up to a second behind what this process knows of a turn that it runs."""
+    for turn in view["turns"]:
+        if turn["index"] == live.script.turn.index:
+            for side, answer in live.answers.items():
+                turn["answers"][side] = {
+                    "attempt": answer.row.attempt,
+                    "state": answer.state.value,
+                    "text": answer.shown_text,
+                    "message": failure_message(answer.state, answer.error_code),
+                    "truncated": answer.truncated,
+                }
+    return view
+
+
+def _frame_of(change: Change) -> dict[str, Any]:
+    place = {"turn": change.turn, "side": change.side, "attempt": change.attempt}
+    if isinstance(change, MoreText):
+        return {"type": "delta", **place, "text": change.text}
+    message = failure_message(change.state, change.error_code)
+    return {"type": "answer", **place, "state": change.state.value, "message": message, "truncated": change.truncated}
+
+
+def _decoded(text: str | None) -> protocol.Request:
+    if text is None or len(text) > protocol.MAX_FRAME_CHARACTERS:
+        raise protocol.FrameError("a frame is a text of moderate length")
+    try:
+        return protocol.parse(orjson.loads(text))
+    except orjson.JSONDecodeError:
+        raise protocol.FrameError("a frame must be JSON") from None
+
+
+def _group(battle_id: uuid.UUID) -> str:
+    return f"battle.{battle_id.hex}"
+
+
+def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
+    return {name.decode("latin-1").title(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _language(scope: Mapping[str, Any]) -> str:
+    """As `LocaleMiddleware` would choose it for a page."""
+    request = HttpRequest()
+    request.COOKIES = dict(scope["cookies"])
+    request.META["HTTP_ACCEPT_LANGUAGE"] = _headers(scope).get("Accept-Language", "")
+    return translation.get_language_from_request(request)

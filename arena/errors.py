@@ -1,0 +1,54 @@
+"""What can be wrong with a wish of a voter. Each has a sentence for the person, and loses nothing.
+
+ArenaError
+├── NotEnoughModels      fewer than two models may be drawn
+├── BadPrompt            empty or too long
+├── NotYourBattle        only its voter may act in a battle
+├── NotNow               the battle is not at the point where that can be done
+├── AlreadyVoted         votes are final
+└── Busy                 this server streams all it can
+"""
+
+from typing import ClassVar
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Sentence = str | Promise
+
+
+class ArenaError(Exception):
+    code: ClassVar[str] = "refused"
+    user_message: Sentence = _("That did not work.")
+
+    def __init__(self, user_message: Sentence | None = None) -> None:
+        super().__init__(user_message or self.user_message)
+        self.user_message = user_message or self.user_message
+
+
+class NotEnoughModels(ArenaError):
+    code = "not_enough_models"
+    user_message = _("A battle needs two models, and fewer are enabled. An administrator can add one.")
+
+
+class BadPrompt(ArenaError):
+    code = "bad_prompt"
+
+
+class NotYourBattle(ArenaError):
+    code = "not_your_battle"
+    user_message = _("This battle belongs to somebody else. You can begin your own.")
+
+
+class NotNow(ArenaError):
+    code = "not_now"
+
+
+class AlreadyVoted(ArenaError):
+    code = "already_voted"
+    user_message = _("This battle has its vote. Votes are final.")
+
+
+class Busy(ArenaError):
+    code = "busy"
+    user_message = _("All models are busy with other battles. Try again in a moment; your prompt is kept.")

@@ -1,0 +1,97 @@
+"""The only writer of pair counts. Always called inside the transaction that changes what is counted."""
+
+from collections import defaultdict
+from datetime import UTC, date
+from typing import NamedTuple
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from arena.models import PairCount, Vote
+
+
+class Cell(NamedTuple):
+    """What one pair count stands for."""
+
+    category: str
+    day: date
+    left_id: int
+    right_id: int
+    outcome: str
+
+
+class Tally(NamedTuple):
+    n: int
+    sum_inverse_probability: float
+    sum_inverse_probability_squared: float
+
+    def plus(self, probability: float | None) -> "Tally":
+        inverse = 1 / probability if probability else 0.0
+        return Tally(
+            self.n + 1, self.sum_inverse_probability + inverse, self.sum_inverse_probability_squared + inverse**2
+        )
+
+
+NOTHING = Tally(0, 0.0, 0.0)
+
+
+def count(vote: Vote) -> None:
+    """Add a vote to its cells. A new cell may be made by two transactions at once: the loser finds the winner's."""
+    added = NOTHING.plus(vote.battle.probability)
+    for cell in cells_of(vote):
+        row, _ = PairCount.objects.get_or_create(**cell._asdict())
+        PairCount.objects.filter(pk=row.pk).update(
+            n=F("n") + added.n,
+            sum_inverse_probability=F("sum_inverse_probability") + added.sum_inverse_probability,
+            sum_inverse_probability_squared=F("sum_inverse_probability_squared")
+            + added.sum_inverse_probability_squared,
+            updated_at=Now(),
+        )
+
+
+def cells_of(vote: Vote) -> list[Cell]:
+    day = vote.created_at.astimezone(UTC).date()
+    return [Cell(PairCount.OVERALL, day, vote.battle.llm_a_id, vote.battle.llm_b_id, vote.outcome)]
+
+
+def recount() -> dict[Cell, Tally]:
+    """The counts as the votes themselves give them."""
+    tallies: dict[Cell, Tally] = defaultdict(lambda: NOTHING)
+    for vote in Vote.objects.select_related("battle").iterator(chunk_size=2000):
+        for cell in cells_of(vote):
+            tallies[cell] = tallies[cell].plus(vote.battle.probability)
+    return dict(tallies)
+
+
+def differences() -> list[str]:
+    """Where the stored counts and the votes disagree, in words. Empty is as it must be."""
+    expected, stored = recount(), _stored()
+    found = []
+    for cell in sorted(expected.keys() | stored.keys()):
+        wanted, has = expected.get(cell, NOTHING), stored.get(cell, NOTHING)
+        if not _agree(wanted, has):
+            place = f"{cell.category} {cell.day} {cell.left_id}-{cell.right_id} {cell.outcome}"
+            found.append(f"{place}: {has} is stored, the votes give {wanted}")
+    return found
+
+
+@transaction.atomic
+def rebuild() -> int:
+    """Throw the counts away and make them from the votes. Returns how many cells there are now."""
+    PairCount.objects.all().delete()
+    rows = [PairCount(**cell._asdict(), **tally._asdict()) for cell, tally in recount().items()]
+    PairCount.objects.bulk_create(rows, batch_size=500)
+    return len(rows)
+
+
+def _stored() -> dict[Cell, Tally]:
+    rows = PairCount.objects.values_list(*Cell._fields, *Tally._fields)
+    return {Cell(*row[: len(Cell._fields)]): Tally(*row[len(Cell._fields) :]) for row in rows}
+
+
+def _agree(one: Tally, other: Tally) -> bool:
+    """Sums of floats depend on their order in the last digits."""
+    return one.n == other.n and all(
+        abs(x - y) <= 1e-9 * max(1.0, abs(x)) for x, y in zip(one[1:], other[1:], strict=True)
+    )

@@ -1,0 +1,248 @@
+"""The turns that this process is running. A turn outlives the socket that began it, and any socket of this process
+may listen to it."""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import DatabaseError
+from django.utils import timezone
+
+from arena import battles, transcripts
+from arena.database import in_database
+from arena.errors import Busy
+from arena.listening import Listener, MoreText, NewState
+from arena.models import LIVE_STATES, Answer, Turn
+from arena.protocol import AnswerState, Side
+from arena.streaming import Duel, Ended, Shown
+from arena.transcripts import Progress, Script
+from llms.engines.base import Deadlines, EngineError, StreamEvent, within_deadlines
+from llms.models import LanguageModel
+from llms.pool import pool
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 1.0
+OUTLIVES_SOCKET_SECONDS = 30.0
+REPLACEMENTS_PER_TURN = 2
+
+
+@dataclass
+class LiveAnswer:
+    """One side, as far as it has got."""
+
+    row: Answer
+    state: AnswerState
+    shown: list[str] = field(default_factory=list)
+    first_token_at: datetime | None = None
+    error_code: str = ""
+    truncated: bool = False
+
+    @classmethod
+    def of(cls, row: Answer) -> "LiveAnswer":
+        return cls(row, AnswerState(row.state), [row.shown_text], row.first_token_at, row.error_code)
+
+    @property
+    def shown_text(self) -> str:
+        return "".join(self.shown)
+
+
+class LiveTurn:
+    """Runs one turn to its end: opens both streams, tells the listeners, saves what was written."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.answers = {side: LiveAnswer.of(row) for side, row in script.answers.items()}
+        self._duel = Duel(script.names)
+        self._listeners: set[Listener] = set()
+        self._n_replaced = 0
+        self._broken_off_as: AnswerState | None = None
+        self._lonely_since: asyncio.TimerHandle | None = None
+        self.task = asyncio.create_task(self._run(), name=f"turn-{script.turn.pk}")
+
+    @property
+    def turn_id(self) -> int:
+        return int(self.script.turn.pk)
+
+    # --- listeners
+
+    def listen(self) -> Listener:
+        listener = Listener()
+        self._listeners.add(listener)
+        if self._lonely_since:
+            self._lonely_since.cancel()
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """The last one to leave gives the turn half a minute; then nobody will read it, and it is not worth a GPU."""
+        self._listeners.discard(listener)
+        if not self._listeners and not self.task.done():
+            loop = asyncio.get_running_loop()
+            self._lonely_since = loop.call_later(OUTLIVES_SOCKET_SECONDS, self.break_off, AnswerState.CUT_OFF)
+
+    def break_off(self, state: AnswerState) -> None:
+        """Stop the computation; what was shown stays. `state` says whose wish it was."""
+        if self._broken_off_as is None:
+            self._broken_off_as = state
+            # not at once: a task that is cancelled before its first step would never wind up
+            asyncio.get_running_loop().call_soon(self.task.cancel)
+
+    def progress(self) -> list[Progress]:
+        return [self._progress_of(side) for side, live in self.answers.items() if live.state in LIVE_STATES]
+
+    # --- the run
+
+    async def _run(self) -> None:
+        try:
+            for side, live in self.answers.items():
+                if live.state in LIVE_STATES:
+                    self._open(side, live.row.llm)
+            async for event in self._duel.events():
+                if isinstance(event, Shown):
+                    self._show(event)
+                else:
+                    await self._end_side(event)
+        except asyncio.CancelledError:
+            logger.info("turn %s was broken off: %s", self.turn_id, self._broken_off_as)
+        finally:
+            await self._wind_up()
+
+    async def _wind_up(self) -> None:
+        """Leaves no answer live, whatever ended the run."""
+        await self._duel.close()
+        state = self._broken_off_as or AnswerState.CUT_OFF
+        for side, live in self.answers.items():
+            if live.state in LIVE_STATES:
+                await in_database(transcripts.break_off, self._progress_of(side), state)
+                self._change(side, state)
+        await in_database(transcripts.end_turn, self.turn_id)
+        for listener in self._listeners:
+            listener.end()
+
+    def _open(self, side: Side, llm: LanguageModel) -> None:
+        self._duel.open(side, self._stream(side, llm))
+
+    async def _stream(self, side: Side, llm: LanguageModel) -> AsyncGenerator[StreamEvent]:
+        """Waits for the engine first: loading weights does not count against the time to the first token."""
+        engine = await asyncio.shield(asyncio.wrap_future(pool.load(llm)))
+        messages, sampling = transcripts.conversation(self.script, side, llm, settings.ANSWER_TOKEN_LIMIT)
+        limits = Deadlines(settings.FIRST_TOKEN_SECONDS, settings.STALLED_SECONDS, settings.ANSWER_SECONDS)
+        async with contextlib.aclosing(within_deadlines(engine.stream(messages, sampling), limits)) as stream:
+            async for event in stream:
+                yield event
+
+    def _show(self, event: Shown) -> None:
+        live = self.answers[event.side]
+        if live.state == AnswerState.WAITING:
+            live.first_token_at = timezone.now()
+            self._change(event.side, AnswerState.STREAMING)
+        live.shown.append(event.text)
+        for listener in self._listeners:
+            listener.add_text(MoreText(self.script.turn.index, event.side, live.row.attempt, event.text))
+
+    async def _end_side(self, event: Ended) -> None:
+        live = self.answers[event.side]
+        if event.end:
+            await in_database(transcripts.complete, self._progress_of(event.side), event.end)
+            live.truncated = event.end.finish_reason == "length"
+            self._change(event.side, AnswerState.COMPLETE)
+        elif event.error:
+            logger.warning("%s failed in turn %s: %s", live.row.llm.slug, self.turn_id, event.error)
+            await in_database(transcripts.fail, self._progress_of(event.side), event.error)
+            if not await self._replace(event.side, event.error):
+                live.error_code = event.error.code
+                self._change(event.side, AnswerState.FAILED)
+
+    async def _replace(self, side: Side, error: EngineError) -> bool:
+        """On the first turn another model takes the failed one's place, if there is one. A prompt that is too long
+        for one model is the prompt's fault, and is said."""
+        live = self.answers[side]
+        if self.script.turn.index > 0 or self._n_replaced >= REPLACEMENTS_PER_TURN or error.code == "prompt_too_long":
+            return False
+        self.script.tried.add(live.row.llm_id)
+        successor = await in_database(
+            battles.replace, live.row, self.script.user, already_tried=frozenset(self.script.tried)
+        )
+        if successor is None:
+            return False
+        self._n_replaced += 1
+        self.answers[side] = LiveAnswer.of(successor)
+        self._change(side, AnswerState.WAITING)
+        self._open(side, successor.llm)
+        return True
+
+    def _change(self, side: Side, state: AnswerState) -> None:
+        live = self.answers[side]
+        live.state = state
+        for listener in self._listeners:
+            listener.add_state(
+                NewState(self.script.turn.index, side, live.row.attempt, state, live.error_code, live.truncated)
+            )
+
+    def _progress_of(self, side: Side) -> Progress:
+        live = self.answers[side]
+        return Progress(live.row.pk, self._duel.written(side), live.shown_text, live.first_token_at)
+
+
+class LiveTurns:
+    """All turns of this process, by battle, and the one task that saves them all once a second."""
+
+    def __init__(self) -> None:
+        self._by_battle: dict[uuid.UUID, LiveTurn] = {}
+        self._flusher: asyncio.Task[None] | None = None
+
+    def find(self, battle_id: uuid.UUID) -> LiveTurn | None:
+        return self._by_battle.get(battle_id)
+
+    def check_room(self) -> None:
+        """Raises `Busy` when this process streams all it can."""
+        if len(self._by_battle) >= settings.MAX_ACTIVE_TURNS:
+            raise Busy
+
+    async def begin(self, turn: Turn, user: User | AnonymousUser) -> LiveTurn:
+        """Run a turn that was just made. Called twice, it runs once."""
+        script = await in_database(transcripts.script_of, turn, user)
+        while running := self.find(turn.battle_id):
+            if running.turn_id == turn.pk:
+                return running
+            await asyncio.wait([running.task])  # the turn before, about to write its last word
+        live = LiveTurn(script)
+        self._by_battle[turn.battle_id] = live
+        live.task.add_done_callback(lambda task: self._forget(turn.battle_id, task))
+        if self._flusher is None or self._flusher.done():
+            self._flusher = asyncio.create_task(self._flush_while_there_are_any(), name="flush-live-turns")
+        return live
+
+    async def close(self) -> None:
+        """The server goes down: every turn is cut off, with its text."""
+        tasks = [live.task for live in self._by_battle.values()]
+        for live in list(self._by_battle.values()):
+            live.break_off(AnswerState.CUT_OFF)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, battle_id: uuid.UUID, task: asyncio.Task[None]) -> None:
+        self._by_battle.pop(battle_id, None)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("a turn of battle %s broke", battle_id, exc_info=error)
+
+    async def _flush_while_there_are_any(self) -> None:
+        while self._by_battle:
+            await asyncio.sleep(FLUSH_SECONDS)
+            lives = {live.turn_id: live for live in self._by_battle.values()}
+            progress = [row for live in lives.values() for row in live.progress()]
+            try:
+                stopped = await in_database(transcripts.flush, progress, list(lives))
+            except DatabaseError:
+                logger.exception("the text of %d turns could not be saved; trying again", len(lives))
+                continue
+            for turn_id in stopped:
+                lives[turn_id].break_off(AnswerState.STOPPED)
+
+
+live_turns = LiveTurns()

@@ -1,0 +1,85 @@
+"""The sentences that the battle page's scripts say, in the reader's language. `%(name)s` is filled in by the script."""
+
+from django.utils.translation import gettext_lazy as _
+
+_STRINGS = {
+    # an answer's state, under its name
+    "state_waiting": _("Waiting for the model"),
+    "state_waiting_long": _("Still waiting for the model"),
+    "state_streaming": _("Writing"),
+    "state_complete": _("Complete"),
+    "state_stopped": _("You stopped this answer"),
+    "state_failed": _("No answer"),
+    "state_cut_off": _("Interrupted"),
+    "note_failed": _("This model could not answer."),
+    "note_cut_off": _("The server was interrupted. What was written until then is kept."),
+    "note_truncated": _("The answer reached the allowed length and ends here."),
+    "note_replaced": _("The first model failed; another one is answering instead."),
+    "note_whole": _("Shown when both answers are complete."),
+    "note_empty": _("The model ended without a word."),
+    "answer_region": _("Answer %(side)s, turn %(turn)s"),
+    "turn_heading": _("Your prompt, turn %(turn)s"),
+    "show_all": _("Show all"),
+    "show_less": _("Show less"),
+    # above the votes: what is possible now, or why not
+    "hint_answering": _("Votes open when both answers are complete."),
+    "hint_slow": _("Nothing yet after 30 seconds. You can stop and ask again."),
+    "hint_unseen_a": _("Look at answer A before you vote."),
+    "hint_unseen_b": _("Look at answer B before you vote."),
+    "hint_ready": _("Your vote is final. Then you see the names."),
+    "hint_sending": _("Sending your vote…"),
+    "hint_stuck": _("An answer is missing, so this turn cannot be voted on."),
+    "turn_count": _("Turn %(turn)s of %(limit)s"),
+    "last_turn": _("This was the last turn. Vote, or start a new battle."),
+    # after the vote
+    "verdict_mine_a": _("You preferred A."),
+    "verdict_mine_b": _("You preferred B."),
+    "verdict_mine_tie": _("You called it a tie."),
+    "verdict_mine_both_bad": _("You found both bad."),
+    "verdict_other_a": _("A visitor preferred A."),
+    "verdict_other_b": _("A visitor preferred B."),
+    "verdict_other_tie": _("A visitor called it a tie."),
+    "verdict_other_both_bad": _("A visitor found both bad."),
+    "verdict_abstained": _("You could not say."),
+    "abstained_note": _("No vote was counted; the names stay hidden."),
+    "expected_a": _("A was expected to win: %(percent)s."),
+    "expected_b": _("B was expected to win: %(percent)s."),
+    "expected_even": _("Neither was expected to win."),
+    "head_to_head": _("So far A–B: %(wins_a)s–%(wins_b)s, ties: %(ties)s."),
+    "first_meeting": _("This was their first meeting."),
+    "counted": _("Counted in the ratings."),
+    "not_counted": _("Not counted. %(reason)s"),
+    "replaced_before": _("Failed here before it: %(names)s"),
+    "preliminary": _("preliminary, votes: %(votes)s"),
+    "legend_better": _("The better one is"),
+    "legend_other": _("The other one is"),
+    "legend_both": _("Both are"),
+    "saved": _("Saved. Thank you."),
+    "saving": _("Saving…"),
+    "comment_too_long": _("The comment is too long: %(length)s of %(limit)s characters."),
+    # sending
+    "starting": _("Starting…"),
+    "sending": _("Sending…"),
+    "prompt_empty": _("Write a prompt first."),
+    "prompt_too_long": _("The prompt is too long: %(length)s of %(limit)s characters."),
+    "counter": _("%(length)s of %(limit)s characters"),
+    "retry_after": _("%(message)s Seconds left: %(seconds)s"),
+    "copied": _("Copied"),
+    "copy_failed": _("Could not copy"),
+    # the connection
+    "connection_lost": _("Connection lost. Reconnecting…"),
+    "connection_elsewhere": _("This battle is now open in another tab. Reload the page to go on here."),
+    "connection_refused": _("The server does not let this battle be continued here. What was written is kept."),
+    # for screen readers
+    "announce_writing": _("Both answers are being written."),
+    "announce_complete_a": _("Answer A is complete."),
+    "announce_complete_b": _("Answer B is complete."),
+    "announce_can_vote": _("Both answers are complete. You can vote."),
+    "announce_revealed": _("The names: A %(a)s, B %(b)s."),
+    "announce_raw": _("The answers are shown as plain text."),
+    "announce_formatted": _("The answers are shown with formatting."),
+}
+
+
+def battle_strings() -> dict[str, str]:
+    return {key: str(text) for key, text in _STRINGS.items()}

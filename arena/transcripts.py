@@ -1,0 +1,119 @@
+"""What the models write, into the database: while a turn runs once a second for all of them, and when an answer ends.
+
+Every write asks that the answer still be live, so that a process which was given up for dead (and whose turn was cut
+off by another) cannot overwrite what came after it.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import transaction
+from django.utils import timezone
+
+from arena.battles import current_answers, names_to_hide
+from arena.masking import Names
+from arena.models import LIVE_STATES, Answer, Battle, Turn
+from arena.protocol import SIDES, AnswerState, Side
+from llms.chat import Message, Role, SamplingParams
+from llms.engines.base import EngineError, StreamEnd
+from llms.models import LanguageModel
+from stats.text_features import text_features
+
+DETAIL_LIMIT = 2_000
+
+
+@dataclass
+class Script:
+    """All that a process needs to run one turn without asking the database again."""
+
+    battle: Battle
+    turn: Turn
+    answers: dict[Side, Answer]
+    histories: dict[Side, list[Message]]
+    names: Names
+    user: User | AnonymousUser
+    tried: set[int] = field(default_factory=set)
+
+
+class Progress(NamedTuple):
+    """How far a live answer is."""
+
+    answer_id: int
+    text: str
+    shown_text: str
+    first_token_at: datetime | None
+
+
+def script_of(turn: Turn, user: User | AnonymousUser) -> Script:
+    battle = Battle.objects.with_everything().get(pk=turn.battle_id)
+    turns = list(battle.turns.all())
+    histories: dict[Side, list[Message]] = {"a": [], "b": []}
+    for earlier in turns[:-1]:
+        for side, answer in current_answers(earlier).items():
+            histories[side] += [Message(Role.USER, earlier.prompt), Message(Role.ASSISTANT, answer.text)]
+    for side in SIDES:
+        histories[side].append(Message(Role.USER, turns[-1].prompt))
+    return Script(battle, turns[-1], current_answers(turns[-1]), histories, names_to_hide(), user)
+
+
+def conversation(
+    script: Script, side: Side, llm: LanguageModel, token_limit: int
+) -> tuple[list[Message], SamplingParams]:
+    """What to send to the model that sits on this side."""
+    return llm.conversation(script.histories[side]), llm.sampling().limited_to(token_limit)
+
+
+@transaction.atomic
+def flush(progress: Collection[Progress], turn_ids: Collection[int]) -> set[int]:
+    """Save how far all live answers are, and that their turns are alive. Returns the turns to be stopped: those
+    whose voter said so, and those that were given up for dead meanwhile."""
+    for row in progress:
+        Answer.objects.filter(pk=row.answer_id, state__in=LIVE_STATES).update(
+            text=row.text,
+            shown_text=row.shown_text,
+            first_token_at=row.first_token_at,
+            state=AnswerState.STREAMING if row.shown_text else AnswerState.WAITING,
+        )
+    running = Turn.objects.running().filter(pk__in=turn_ids)
+    running.update(heartbeat_at=timezone.now())
+    return set(turn_ids) - set(running.filter(stop_requested=False).values_list("pk", flat=True))
+
+
+def complete(progress: Progress, end: StreamEnd) -> bool:
+    """The model ended its answer. Its style is measured once, here."""
+    return _end(
+        progress,
+        state=AnswerState.COMPLETE,
+        finish_reason=end.finish_reason,
+        prompt_tokens=end.usage.prompt_tokens,
+        completion_tokens=end.usage.completion_tokens,
+        style=text_features(progress.text, n_tokens=end.usage.completion_tokens)._asdict(),
+    )
+
+
+def fail(progress: Progress, error: EngineError) -> bool:
+    return _end(progress, state=AnswerState.FAILED, error_code=error.code, error_detail=str(error)[:DETAIL_LIMIT])
+
+
+def break_off(progress: Progress, state: AnswerState) -> bool:
+    """Stopped by the voter, or cut off by the server."""
+    style = text_features(progress.text)._asdict() if progress.text else None
+    return _end(progress, state=state, style=style)
+
+
+def end_turn(turn_id: int) -> None:
+    Turn.objects.running().filter(pk=turn_id).update(ended_at=timezone.now())
+
+
+def _end(progress: Progress, **fields: object) -> bool:
+    changed = Answer.objects.filter(pk=progress.answer_id, state__in=LIVE_STATES).update(
+        text=progress.text,
+        shown_text=progress.shown_text,
+        first_token_at=progress.first_token_at,
+        ended_at=timezone.now(),
+        **fields,
+    )
+    return bool(changed)

@@ -1,0 +1,47 @@
+"""Background work inside the one process of embedded mode: the same Celery application and the same tasks as
+everywhere, on a broker in memory, with a worker thread, and a ticker in place of beat."""
+
+import logging
+import threading
+import time
+
+from celery.worker import WorkController, state
+
+from config.celery import app
+
+logger = logging.getLogger(__name__)
+JOIN_SECONDS = 5
+
+
+class Background:
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        state.should_stop = None
+        for work in (self._work, self._tick):
+            thread = threading.Thread(target=work, name=f"background{work.__name__}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        state.should_stop = 0  # type: ignore[assignment]  # an exit code, whatever its type says
+        for thread in self._threads:
+            thread.join(JOIN_SECONDS)
+
+    def _work(self) -> None:
+        """Not `celery.apps.worker.Worker`: that one would take the signals that the web server needs."""
+        WorkController(
+            app=app, pool="threads", concurrency=2, without_heartbeat=True, without_mingle=True, without_gossip=True
+        ).start()
+
+    def _tick(self) -> None:
+        due = dict.fromkeys(app.conf.beat_schedule, 0.0)
+        while not self._stopping.wait(0.2):
+            now = time.monotonic()
+            for name, entry in app.conf.beat_schedule.items():
+                if now >= due[name]:
+                    due[name] = now + float(entry["schedule"])
+                    app.send_task(entry["task"], **entry.get("options", {}))

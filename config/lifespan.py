@@ -1,0 +1,46 @@
+"""What begins when the server begins to listen, and ends when it ends."""
+
+import asyncio
+import logging
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+
+from arena.live_turns import live_turns
+from config.background import Background
+from llms.models import LanguageModel
+from llms.pool import pool
+
+logger = logging.getLogger(__name__)
+
+
+class Lifespan:
+    """An ASGI application for the `lifespan` scope."""
+
+    def __init__(self) -> None:
+        self._background = Background() if settings.EMBEDDED else None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _start(self) -> None:
+        """The page is up at once; engines load behind it."""
+        contenders = await database_sync_to_async(lambda: list(LanguageModel.objects.in_battles()))()
+        pool.warm_up(contenders)
+        if self._background:
+            self._background.start()
+
+    async def _stop(self) -> None:
+        await live_turns.close()
+        if self._background:
+            await asyncio.to_thread(self._background.stop)
+        await asyncio.to_thread(pool.close)

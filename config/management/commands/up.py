@@ -1,0 +1,114 @@
+"""The whole product in one process: `python manage.py up`."""
+
+import os
+import shutil
+import socket
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from llms import demo
+from llms.engines.base import EngineError
+
+MIN_FREE_BYTES = 2_000_000_000
+FRAME_BYTES = 65_536
+
+
+class Command(BaseCommand):
+    help = "Set up what is missing (keys, database, static files) and serve everything from this one process."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+        parser.add_argument(
+            "--port", type=int, default=settings.PORT, help=f"port to listen on (default {settings.PORT})"
+        )
+        parser.add_argument(
+            "--demo", action="store_true", help="register three small contenders, so that one can vote at once"
+        )
+        parser.add_argument(
+            "--model", default="", help="with --demo: a hub id, a folder or a GGUF file in place of the small model"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["port"] != settings.PORT:
+            _begin_again_with(options["port"])
+        self._check_port(options["host"], options["port"])
+        self._check_disk()
+        self._step("database", lambda: call_command("migrate", verbosity=0, interactive=False))
+        self._step("static files", lambda: call_command("collectstatic", verbosity=0, interactive=False))
+        if options["demo"]:
+            self._prepare_demo(options["model"])
+        self._serve(options["host"], options["port"])
+
+    def _check_port(self, host: str, port: int) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise CommandError(
+                    f"Cannot listen on {host}:{port} ({error.strerror}). Another program uses it, perhaps a Hakem that"
+                    f" still runs. Stop that one, or choose another port: --port {port + 1} (make demo PORT={port + 1})"
+                ) from error
+
+    def _check_disk(self) -> None:
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(settings.DATA_DIR).free
+        if free < MIN_FREE_BYTES:
+            raise CommandError(
+                f"Only {free / 1e9:.1f} GB are free where {settings.DATA_DIR} lies; 2 GB are needed."
+                " Free some, or set HAKEM_DATA_DIR to a folder on another disk."
+            )
+
+    def _prepare_demo(self, source: str) -> None:
+        try:
+            self._step(
+                "contenders (the first time, the model is converted: half a minute)", lambda: demo.prepare(source)
+            )
+        except (EngineError, demo.NoModel) as error:
+            raise CommandError(str(error)) from error
+        name, password = demo.administrator(settings.KEYS_DIR / "demo_admin_password")
+        self.stdout.write(f"  administrator: {name}, password in {_short(password)}")
+
+    def _step(self, what: str, work: Any) -> None:
+        self.stdout.write(f"  {what} …")
+        work()
+
+    def _serve(self, host: str, port: int) -> None:
+        self.stdout.write(self.style.SUCCESS(f"\n  Hakem is at {settings.PUBLIC_URL}"))
+        self.stdout.write("  Stop it with Ctrl+C.\n")
+        if not User.objects.filter(is_superuser=True).exists():
+            self.stdout.write("  No administrator yet: python manage.py createsuperuser\n")
+        uvicorn.run(
+            "config.asgi:application",
+            host=host,
+            port=port,
+            lifespan="on",
+            ws="websockets-sansio",
+            ws_max_size=FRAME_BYTES,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=10,
+            server_header=False,
+            access_log=False,
+            proxy_headers=False,
+            log_level=settings.LOG_LEVEL.lower(),
+        )
+
+
+def _begin_again_with(port: int) -> None:
+    """Allowed hosts and origins follow from the port, and settings are read only once."""
+    os.execve(  # noqa: S606 - this very program, with its own arguments
+        sys.executable, [sys.executable, *sys.argv], {**os.environ, "PORT": str(port)}
+    )
+
+
+def _short(path: Path) -> str:
+    """Relative to where one is, if that is shorter to read."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

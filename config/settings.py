@@ -1,0 +1,276 @@
+"""All settings, from environment variables only. Works with none set: SQLite, one process, a folder `data/`.
+
+`.env.example` lists every variable with its default; a test keeps the two in step.
+"""
+
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+import django_stubs_ext
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from config.env import env_bool, env_choice, env_int, env_list, env_path, env_secret, env_text
+
+django_stubs_ext.monkeypatch()  # lets classes of Django be written with their type parameters
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+TESTING = "pytest" in sys.modules
+
+# --- where things are kept ---------------------------------------------------------------------------------------
+
+DATA_DIR = env_path("HAKEM_DATA_DIR", BASE_DIR / "data")
+"""Database, converted models and keys. One folder to back up."""
+MODELS_DIR = DATA_DIR / "models"
+KEYS_DIR = DATA_DIR / "keys"
+
+SECRET_KEY = env_secret("SECRET_KEY", KEYS_DIR / "secret_key")
+VOTER_KEY = env_secret("VOTER_KEY", KEYS_DIR / "voter_key")
+"""Keys the digests of visitors' random ids. Changing it makes every visitor a new one."""
+
+# --- where it is reached -----------------------------------------------------------------------------------------
+
+DEBUG = env_bool("DEBUG", False)
+PORT = env_int("PORT", 8000, at_least=1)
+PUBLIC_URL = env_text("PUBLIC_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+"""Scheme, host and port that people type. Decides allowed hosts, trusted origins and secure cookies."""
+_public = urlsplit(PUBLIC_URL)
+if _public.scheme not in {"http", "https"} or not _public.hostname:
+    raise ImproperlyConfigured(f"PUBLIC_URL={PUBLIC_URL!r}: write something like https://hakem.example.org")
+
+_LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+_is_local = _public.hostname in {"127.0.0.1", "localhost", "::1"}
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", _LOCAL_HOSTS if _is_local else [_public.hostname])
+if "*" in ALLOWED_HOSTS and not DEBUG:
+    raise ImproperlyConfigured("ALLOWED_HOSTS=*: name the hosts; with a star any site could open the battle socket")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SOCKET_ORIGINS = [
+    PUBLIC_URL,
+    *([f"{_public.scheme}://{host}:{_public.port or 80}" for host in _LOCAL_HOSTS] if _is_local else []),
+]
+TRUSTED_PROXIES = env_list("TRUSTED_PROXIES")
+"""Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+
+_secure = _public.scheme == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _secure
+SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
+SECURE_SSL_REDIRECT = False  # the proxy in front does it
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_AGE = 31_536_000
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- who may do what ---------------------------------------------------------------------------------------------
+
+ACCESS = env_choice("ACCESS", ["public", "members"], "public")
+"""`public`: anybody may vote and read. `members`: only people who are signed in."""
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "accounts:sign_in"
+LOGIN_REDIRECT_URL = "arena:new_battle"
+LOGOUT_REDIRECT_URL = "arena:new_battle"
+
+# --- battles -----------------------------------------------------------------------------------------------------
+
+PROMPT_LIMIT = env_int("PROMPT_LIMIT", 8_000, at_least=1)
+"""Characters of one prompt."""
+TURN_LIMIT = env_int("TURN_LIMIT", 5, at_least=1)
+ANSWER_TOKEN_LIMIT = env_int("ANSWER_TOKEN_LIMIT", 1024, at_least=1)
+PRELIMINARY_VOTES = env_int("PRELIMINARY_VOTES", 300, at_least=1)
+"""Below so many votes a rating is marked as preliminary."""
+FIRST_TOKEN_SECONDS = env_int("FIRST_TOKEN_SECONDS", 60, at_least=1)
+STALLED_SECONDS = env_int("STALLED_SECONDS", 20, at_least=1)
+ANSWER_SECONDS = env_int("ANSWER_SECONDS", 300, at_least=1)
+BATTLES_PER_HOUR = env_int("BATTLES_PER_HOUR", 60, at_least=1)
+TURNS_PER_MINUTE = env_int("TURNS_PER_MINUTE", 12, at_least=1)
+VOTES_PER_HOUR = env_int("VOTES_PER_HOUR", 120, at_least=1)
+ADDRESS_FACTOR = env_int("ADDRESS_FACTOR", 20, at_least=1)
+"""One address may stand for a school: it is allowed so many times what one visitor is."""
+SIGN_INS_PER_HOUR = env_int("SIGN_INS_PER_HOUR", 30, at_least=1)
+MAX_ACTIVE_TURNS = env_int("MAX_ACTIVE_TURNS", 500, at_least=1)
+"""Turns that one web process streams at the same time."""
+
+# --- database, cache, queues -------------------------------------------------------------------------------------
+
+DATABASE_URL = env_text("DATABASE_URL")
+if DATABASE_URL:
+    DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+    if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+        # Persistent connections leak under ASGI; the pool is shared by a process's threads instead.
+        DATABASES["default"]["CONN_MAX_AGE"] = 0
+        DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 20}
+    elif "sqlite" not in DATABASES["default"]["ENGINE"]:
+        raise ImproperlyConfigured("DATABASE_URL: write sqlite:///PATH or postgres://USER:PASSWORD@HOST/NAME")
+else:
+    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA_DIR / "hakem.sqlite3")}}
+IS_SQLITE = "sqlite" in DATABASES["default"]["ENGINE"]
+if IS_SQLITE:
+    # IMMEDIATE takes the write lock at BEGIN, where `timeout` waits for it; a DEFERRED transaction that turns into
+    # a writer fails at once with "database is locked", however long the timeout.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
+    }
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env_text("REDIS_URL")
+CELERY_BROKER_URL = env_text("CELERY_BROKER_URL", REDIS_URL or "memory://")
+EMBEDDED = CELERY_BROKER_URL == "memory://"
+"""One process does everything: pages, sockets, engines and background work."""
+if REDIS_URL:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            # redis-py 8 would otherwise close every idle subscription after five seconds
+            "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
+        }
+    }
+else:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+RATE_LIMIT_STORAGE = REDIS_URL or "memory://"
+
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "memory": {"polling_interval": 0.1},
+    "redis": {"visibility_timeout": 86_400, "socket_timeout": 30, "socket_keepalive": True},
+}.get(urlsplit(CELERY_BROKER_URL).scheme, {})
+BOARD_REFRESH_SECONDS = 2
+CELERY_BEAT_SCHEDULE = {
+    "refresh-live-board": {
+        "task": "leaderboard.tasks.refresh_live_board",
+        "schedule": BOARD_REFRESH_SECONDS,
+        "options": {"expires": 10},
+    },
+    "cut-off-abandoned-turns": {
+        "task": "arena.tasks.cut_off_abandoned_turns",
+        "schedule": 5,
+        "options": {"expires": 15},
+    },
+}
+
+# --- the application ---------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "accounts.apps.HakemAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "config.apps.ConfigConfig",
+    "accounts.apps.AccountsConfig",
+    "llms",
+    "arena",
+    "leaderboard",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "accounts.middleware.security_headers",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.middleware.api_tokens",
+    "accounts.middleware.members_only",
+]
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "accounts.context_processors.preferences",
+            ]
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+INSTALLED_APPS.append("django.forms")
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "manifest-src": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+    }
+}
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG or TESTING
+        else "config.static.ModuleManifestStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG or TESTING
+
+LANGUAGE_CODE = env_choice("LANGUAGE_CODE", ["en", "tr"], "en")
+LANGUAGES = [("en", _("English")), ("tr", _("Turkish"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env_text("TIME_ZONE", "UTC")
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_000_000
+
+LOG_LEVEL = env_choice("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # a task every two seconds would drown everything else
+    "loggers": {name: {"level": "WARNING"} for name in ("celery", "kombu", "httpx", "httpcore", "transformers")},
+}

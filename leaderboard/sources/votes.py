@@ -1,0 +1,58 @@
+"""Votes as the numerics want them: from the ledger's pair counts, never from the votes themselves."""
+
+import zlib
+from typing import NamedTuple
+
+from django.db.models import Max, Q, Sum
+
+from arena.models import Outcome as VoteOutcome
+from arena.models import PairCount, PairCountQuerySet
+from llms.models import LanguageModel, LanguageModelQuerySet, Visibility
+from stats.comparisons import Outcome, PairCounts
+
+OUTCOMES: dict[str, Outcome] = {
+    VoteOutcome.A: Outcome.LEFT,
+    VoteOutcome.B: Outcome.RIGHT,
+    VoteOutcome.TIE: Outcome.TIE,
+    VoteOutcome.BOTH_BAD: Outcome.BOTH_BAD,
+}
+
+
+class VoteSource(NamedTuple):
+    """Position i of the counts is model i of `llms`."""
+
+    llms: list[LanguageModel]
+    counts: PairCounts
+
+
+def mark(audience: Visibility) -> str:
+    """Changes whenever the counts, the models on the board, or a model's visibility change."""
+    counted = _cells(audience).aggregate(total=Sum("n"), latest=Max("updated_at"))
+    shown = ",".join(str(pk) for pk in _llms(audience).order_by("pk").values_list("pk", flat=True))
+    return f"{counted['total'] or 0} {counted['latest'] or ''} {zlib.crc32(shown.encode()):08x}"
+
+
+def read(audience: Visibility) -> VoteSource:
+    llms = list(_llms(audience))
+    position = {llm.pk: index for index, llm in enumerate(llms)}
+    cells = _cells(audience).values_list("left_id", "right_id", "outcome").annotate(total=Sum("n"))
+    return VoteSource(
+        llms,
+        PairCounts.from_cells(
+            [(position[left], position[right], OUTCOMES[outcome], float(n)) for left, right, outcome, n in cells],
+            n_items=len(llms),
+        ),
+    )
+
+
+def _cells(audience: Visibility) -> PairCountQuerySet:
+    cells = PairCount.objects.filter(category=PairCount.OVERALL)
+    return cells if audience == Visibility.INTERNAL else cells.between_public_models()
+
+
+def _llms(audience: Visibility) -> LanguageModelQuerySet:
+    """Models that may be drawn, and those that ever met another one on this board."""
+    cells = _cells(audience)
+    met = Q(pk__in=cells.values("left")) | Q(pk__in=cells.values("right"))
+    llms = LanguageModel.objects.filter(met | Q(status=LanguageModel.Status.ENABLED))
+    return llms if audience == Visibility.INTERNAL else llms.filter(visibility=Visibility.PUBLIC)

@@ -1,0 +1,49 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from llms import registration
+from llms.models import LanguageModel
+from llms.pool import pool
+
+
+class LanguageModelForm(forms.ModelForm[LanguageModel]):
+    """Checks the source with the engine itself, so that nothing is saved as enabled that could not answer."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            return cleaned
+        draft = LanguageModel(**{name: cleaned[name] for name in ("engine", "source", "revision", "options", "status")})
+        if draft.status == LanguageModel.Status.ENABLED:
+            for problem in registration.problems(draft):
+                self.add_error("source", problem)
+        return cleaned
+
+
+@admin.register(LanguageModel)
+class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
+    form = LanguageModelForm
+    list_display = ("name", "organisation", "stage", "engine", "status", "battle_weight", "visibility", "readiness")
+    list_filter = ("status", "visibility", "stage", "engine")
+    search_fields = ("name", "slug", "organisation")
+    prepopulated_fields = {"slug": ("name",)}
+    autocomplete_fields = ("parent",)
+    fieldsets = [
+        (None, {"fields": ("name", "slug", "organisation", "licence", "parameters", "stage", "parent", "aliases")}),
+        (_("How it runs"), {"fields": ("engine", "source", "revision", "options", "decoding", "system_prompt")}),
+        (_("Where it is seen"), {"fields": ("status", "battle_weight", "visibility")}),
+    ]
+
+    @admin.display(description=_("in this process"))
+    def readiness(self, llm: LanguageModel) -> str:
+        return pool.readiness(llm).value
+
+    def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
+        """A model that may be drawn is loaded at once, so that its first battle does not wait for it."""
+        super().save_model(request, obj, form, change)
+        if obj.status == LanguageModel.Status.ENABLED and obj.battle_weight:
+            pool.warm_up([obj])

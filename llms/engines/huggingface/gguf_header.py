@@ -1,0 +1,101 @@
+"""Reads the few facts of a GGUF file that decide whether it can serve, within bounds, from the header alone.
+
+Layout: magic, version, number of tensors, number of entries, then the entries (key, type, value). Little-endian.
+https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+import struct
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+MAX_ENTRIES = 4096
+MAX_STRING = 1 << 20
+MAX_ITEMS = 1 << 22
+MAX_HEADER_BYTES = 256 << 20
+
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+
+
+class BrokenGguf(ValueError):
+    """The file is no GGUF file, or a damaged one."""
+
+
+class GgufHeader(NamedTuple):
+    architecture: str | None
+    chat_template: str | None
+    has_tokenizer: bool
+    n_parts: int
+    """Above 1 for a model that is spread over several files."""
+
+
+class _Reader:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def take(self, n_bytes: int) -> bytes:
+        if self._file.tell() + n_bytes > MAX_HEADER_BYTES:
+            raise BrokenGguf("its header is absurdly long")
+        data = self._file.read(n_bytes)
+        if len(data) < n_bytes:
+            raise BrokenGguf("it ends in the middle of its header")
+        return data
+
+    def number(self, code: str) -> int | float | bool:
+        value: int | float | bool
+        (value,) = struct.unpack("<" + code, self.take(struct.calcsize("<" + code)))
+        return value
+
+    def count(self, code: str, most: int) -> int:
+        number = int(self.number(code))
+        if number > most:
+            raise BrokenGguf(f"its header announces {number} of something")
+        return number
+
+    def text(self) -> str:
+        return self.take(self.count("Q", MAX_STRING)).decode("utf-8", "replace")
+
+    def value(self) -> int | float | bool | str | None:
+        """The next value; None stands for an array, which is skipped."""
+        kind = self.count("I", 12)
+        if kind == _STRING:
+            return self.text()
+        if kind == _ARRAY:
+            self._skip_array()
+            return None
+        return self.number(_SCALARS[kind])
+
+    def _skip_array(self) -> None:
+        kind, length = self.count("I", 12), self.count("Q", MAX_ITEMS)
+        if kind == _ARRAY:
+            raise BrokenGguf("it holds an array of arrays")
+        if kind == _STRING:
+            for _ in range(length):
+                self.take(self.count("Q", MAX_STRING))
+        else:
+            self.take(length * struct.calcsize("<" + _SCALARS[kind]))
+
+
+def read_gguf_header(path: Path) -> GgufHeader:
+    """Raises `BrokenGguf`, or `OSError` when the file cannot be read."""
+    with path.open("rb") as file:
+        reader = _Reader(file)
+        if reader.take(4) != MAGIC:
+            raise BrokenGguf("it does not begin as a GGUF file does")
+        version = reader.number("I")
+        if version not in VERSIONS:
+            raise BrokenGguf(f"its format version is {version}, and only {VERSIONS} are known")
+        reader.number("Q")
+        entries = {reader.text(): reader.value() for _ in range(reader.count("Q", MAX_ENTRIES))}
+    return GgufHeader(
+        architecture=_text(entries.get("general.architecture")),
+        chat_template=_text(entries.get("tokenizer.chat_template")),
+        has_tokenizer="tokenizer.ggml.tokens" in entries,
+        n_parts=int(entries.get("split.count") or 1),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,54 @@
+"""What an administrator may set for a Hugging Face model. No torch here: the form's checks read it too."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+PAGE_TOKENS = 64
+"""Tokens in a page of the cache. Beginnings of conversations are shared in whole pages, so small pages share more."""
+
+
+@dataclass(frozen=True, slots=True)
+class HuggingFaceOptions:
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
+    """`auto` is what the checkpoint says. Unset: float32 on the processor, `auto` on an accelerator."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`. `auto` takes an accelerator where there is one."""
+    quantization: Literal["int8-dynamic"] | None = None
+    """`int8-dynamic`: eight-bit weights on the processor, about three times as fast as float32. The scale of the
+    activations is taken over everything computed at the same moment, so that even a greedy answer may vary with what
+    else is running."""
+    max_context: int | None = None
+    """Most tokens of a conversation with its answer. Unset: what the model allows, up to 4096."""
+    max_concurrent: int = 8
+    """Answers computed at the same time; further ones wait."""
+    max_waiting: int = 64
+    """Answers that may wait; further ones are refused as overloaded."""
+    cache_tokens: int = 8192
+    """Tokens that all running conversations may hold together. Decides how much memory the cache takes."""
+    batching: Literal["auto", "continuous", "none"] = "auto"
+    """`continuous` computes all answers together; `none` each in a thread of its own, which every model supports;
+    `auto` tries the first and falls back to the second."""
+    threads: int | None = None
+    """Processor threads for one computation. Holds for the whole process: the first engine that is loaded decides.
+    Unset: the environment's OMP_NUM_THREADS, or one less than there are processors."""
+
+    def __post_init__(self) -> None:
+        if not DEVICE.fullmatch(self.device):
+            raise ValueError(f"device must be auto, cpu, mps, cuda or cuda:0, not {self.device!r}")
+        if self.quantization and self.device not in ("auto", "cpu"):
+            raise ValueError(f"quantization int8-dynamic works on the cpu only, not on {self.device}")
+        if self.quantization and self.dtype not in (None, "float32"):
+            raise ValueError(f"quantization int8-dynamic starts from float32, not from {self.dtype}")
+        least = {
+            "max_context": 64,
+            "max_concurrent": 1,
+            "max_waiting": 0,
+            "cache_tokens": 4 * PAGE_TOKENS,
+            "threads": 1,
+        }
+        for name, lowest in least.items():
+            value = getattr(self, name)
+            if value is not None and value < lowest:
+                raise ValueError(f"{name} must be at least {lowest}, not {value}")

@@ -1,0 +1,47 @@
+"""Every engine by name. To add one: write the class, add a line; the contract test runs over all of them."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from llms.engines.base import Engine
+
+
+class EngineClass(Protocol):
+    """What a registered class offers besides the methods of `Engine`."""
+
+    def from_options(self, source: str, revision: str, options: Mapping[str, Any], *, cache_dir: Path) -> Engine:
+        """Bring the engine up. Blocks; may keep converted weights in `cache_dir`. Raises `LoadingFailed` with a reason that an administrator can act on."""
+        ...
+
+    def problems(self, source: str, revision: str, options: Mapping[str, Any]) -> list[str]:
+        """What would keep this source from loading, each as a sentence that says how to mend it. Cheap: loads no
+        weights."""
+        ...
+
+
+ENGINES: dict[str, str] = {
+    "echo": "llms.engines.echo:EchoEngine",
+    "huggingface": "llms.engines.huggingface.engine:HuggingFaceEngine",
+}
+
+
+class UnknownEngine(LookupError):
+    """No engine of that name is registered."""
+
+
+def engine_class(name: str) -> EngineClass:
+    """The class behind a name, imported on first use so that torch stays unloaded until it is needed."""
+    try:
+        path = ENGINES[name]
+    except KeyError:
+        raise UnknownEngine(f"no engine is called {name!r}; known are {', '.join(sorted(ENGINES))}") from None
+    module, _, attribute = path.partition(":")
+    loaded: EngineClass = getattr(importlib.import_module(module), attribute)
+    return loaded
+
+
+def engine_choices() -> list[tuple[str, str]]:
+    """Choices for a model field; a callable, so that a new engine needs no migration."""
+    return [(name, name) for name in ENGINES]

@@ -1,0 +1,157 @@
+"""The registry: one row for each language model that the team knows, whatever serves it."""
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from llms.chat import Message, Role, SamplingParams
+from llms.engines.registry import engine_choices
+
+_FAMILY = re.compile(r"[^\W\d_]+")
+DECODING_FIELDS = ("temperature", "top_p", "top_k", "max_new_tokens", "stop", "seed")
+
+
+class Visibility(models.TextChoices):
+    PUBLIC = "public", _("public")
+    INTERNAL = "internal", _("internal: researchers and administrators only")
+
+
+class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
+    def visible_to(self, user: User | AnonymousUser) -> "LanguageModelQuerySet":
+        return self if sees_internal(user) else self.filter(visibility=Visibility.PUBLIC)
+
+    def in_battles(self) -> "LanguageModelQuerySet":
+        """Those that may be drawn. Retired, disabled and merely listed ones never are."""
+        return self.filter(status=LanguageModel.Status.ENABLED, battle_weight__gt=0)
+
+
+class LanguageModel(models.Model):
+    class Stage(models.TextChoices):
+        BASE = "base", _("base")
+        SFT = "sft", _("instruction-tuned (SFT)")
+        PREFERENCE = "preference", _("preference-aligned")
+        MERGED = "merged", _("merged")
+        QUANTISED = "quantised", _("quantised")
+        CHECKPOINT = "checkpoint", _("checkpoint")
+
+    class Status(models.TextChoices):
+        ENABLED = "enabled", _("enabled: drawn for battles")
+        DISABLED = "disabled", _("disabled: not drawn for now")
+        RETIRED = "retired", _("retired: keeps its history, never drawn again")
+        LISTED = "listed", _("listed: has no engine, known from imports")
+
+    slug = models.SlugField(_("slug"), max_length=80, unique=True, help_text=_("Its name in addresses and exports."))
+    name = models.CharField(_("name"), max_length=120)
+    organisation = models.CharField(_("organisation"), max_length=120, blank=True)
+    licence = models.CharField(_("licence"), max_length=80, blank=True)
+    parameters = models.PositiveBigIntegerField(
+        _("parameters"), null=True, blank=True, help_text=_("How many, for example 135000000.")
+    )
+    stage = models.CharField(_("stage"), max_length=16, choices=Stage, default=Stage.SFT)
+    parent = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="children", verbose_name=_("made from")
+    )
+    aliases = models.JSONField(
+        _("other names"),
+        default=list,
+        blank=True,
+        help_text=_("A list of names that it may call itself, for example its family. They are hidden until the vote."),
+    )
+
+    engine = models.CharField(_("engine"), max_length=40, choices=engine_choices, default="huggingface")
+    source = models.CharField(
+        _("source"), max_length=500, blank=True, help_text=_("A hub id, a folder or a GGUF file on this machine.")
+    )
+    revision = models.CharField(
+        _("revision"), max_length=80, blank=True, help_text=_("Of a hub id: branch, tag or commit.")
+    )
+    options = models.JSONField(_("engine options"), default=dict, blank=True)
+    decoding = models.JSONField(
+        _("decoding"),
+        default=dict,
+        blank=True,
+        help_text=_("For example {“temperature”: 0.7}. Empty means the defaults."),
+    )
+    system_prompt = models.TextField(_("system prompt"), blank=True)
+
+    status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.DISABLED)
+    battle_weight = models.FloatField(
+        _("battle weight"),
+        default=1.0,
+        validators=[MinValueValidator(0)],
+        help_text=_("How often it is drawn, against 1 for the others. 0 keeps it out of battles."),
+    )
+    visibility = models.CharField(_("visibility"), max_length=16, choices=Visibility, default=Visibility.PUBLIC)
+    created_at = models.DateTimeField(_("registered"), db_default=Now(), editable=False)
+
+    objects = LanguageModelQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("language model")
+        verbose_name_plural = _("language models")
+        ordering = ["name"]
+        permissions = [("view_internal", "Can see internal language models and everything about them")]
+        constraints = [
+            models.CheckConstraint(name="battle_weight_not_negative", condition=models.Q(battle_weight__gte=0)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        errors: dict[str, list[str]] = {}
+        if not isinstance(self.options, dict):
+            errors["options"] = [str(_("Write an object, for example {“dtype”: “float32”}."))]
+        if not isinstance(self.aliases, list) or not all(isinstance(alias, str) for alias in self.aliases):
+            errors["aliases"] = [str(_("Write a list of names, for example [“Orion”, “Orion 7B”]."))]
+        if not math.isfinite(self.battle_weight or 0):
+            errors["battle_weight"] = [str(_("Write a number."))]
+        try:
+            self.sampling()
+        except (TypeError, ValueError) as error:
+            errors["decoding"] = [str(error)]
+        if errors:
+            raise ValidationError(errors)
+
+    def sampling(self) -> SamplingParams:
+        """Its own way of decoding. Raises `ValueError` for what is no decoding."""
+        return sampling_from(self.decoding)
+
+    def conversation(self, turns: Iterable[Message]) -> list[Message]:
+        """The messages to send: its system prompt, where it has one, and the turns so far."""
+        system = [Message(Role.SYSTEM, self.system_prompt)] if self.system_prompt else []
+        return [*system, *turns]
+
+    def telling_names(self) -> list[str]:
+        """Names that can mean nothing but this model, wherever they stand."""
+        return [name for name in (self.name, self.slug, *self.aliases) if name]
+
+    def ordinary_names(self) -> list[str]:
+        """Words that may mean something else, and give the model away only where it speaks of itself."""
+        family = _FAMILY.match(self.name)
+        return [name for name in (self.organisation, family.group() if family else "") if name]
+
+
+def sampling_from(decoding: Any) -> SamplingParams:
+    if not isinstance(decoding, dict):
+        raise ValueError(_("Decoding must be an object, for example {“temperature”: 0.7}."))
+    unknown = set(decoding) - set(DECODING_FIELDS)
+    if unknown:
+        raise ValueError(
+            _("Unknown decoding fields: %(unknown)s. Known are %(known)s.")
+            % {"unknown": ", ".join(sorted(unknown)), "known": ", ".join(DECODING_FIELDS)}
+        )
+    stop = decoding.get("stop", ())
+    return SamplingParams(**{**decoding, "stop": (stop,) if isinstance(stop, str) else tuple(stop)})
+
+
+def sees_internal(user: User | AnonymousUser) -> bool:
+    return user.has_perm("llms.view_internal")

@@ -1,0 +1,114 @@
+"""Language models to loaded engines: each set of weights once per process, shared by everybody who needs it.
+
+Loading is slow and heavy, so one thread does it, one engine after the other. Several registered models that differ
+only in decoding or system prompt share one engine.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from enum import StrEnum
+from typing import NamedTuple, Self
+
+from django.conf import settings
+
+from llms.engines.base import Engine, EngineError, LoadingFailed
+from llms.engines.registry import engine_class
+from llms.models import LanguageModel
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 30
+"""A load that failed is tried again only after a while, so that every battle does not pay for it."""
+
+
+class EngineKey(NamedTuple):
+    """What decides whether two registered models can share an engine."""
+
+    engine: str
+    source: str
+    revision: str
+    options: str
+
+    @classmethod
+    def of(cls, llm: LanguageModel) -> Self:
+        return cls(llm.engine, llm.source, llm.revision, json.dumps(llm.options, sort_keys=True))
+
+
+class Readiness(StrEnum):
+    COLD = "cold"
+    WARMING = "warming"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class _Entry(NamedTuple):
+    future: Future[Engine]
+    asked_at: float
+
+
+class Pool:
+    """Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._entries: dict[EngineKey, _Entry] = {}
+        self._lock = threading.Lock()
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="engine-loader")
+
+    def load(self, llm: LanguageModel) -> Future[Engine]:
+        """The engine of a model, sooner or later. Fails with an `EngineError`."""
+        key = EngineKey.of(llm)
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None or _is_worth_another_try(entry):
+                entry = _Entry(self._loader.submit(_bring_up, key), time.monotonic())
+                self._entries[key] = entry
+            return entry.future
+
+    def warm_up(self, llms: Iterable[LanguageModel]) -> None:
+        for llm in llms:
+            self.load(llm)
+
+    def readiness(self, llm: LanguageModel) -> Readiness:
+        entry = self._entries.get(EngineKey.of(llm))
+        if entry is None:
+            return Readiness.COLD
+        if not entry.future.done():
+            return Readiness.WARMING
+        return Readiness.FAILED if entry.future.cancelled() or entry.future.exception() else Readiness.READY
+
+    def close(self) -> None:
+        """Close every engine and forget it. For the end of the process, and for tests."""
+        with self._lock:
+            entries, self._entries = list(self._entries.values()), {}
+        for entry in entries:
+            if not entry.future.cancel() and not entry.future.exception():
+                entry.future.result().close()
+
+
+def _is_worth_another_try(entry: _Entry) -> bool:
+    if not entry.future.done() or not entry.future.exception():
+        return False
+    return time.monotonic() - entry.asked_at > RETRY_AFTER_SECONDS
+
+
+def _bring_up(key: EngineKey) -> Engine:
+    started = time.monotonic()
+    logger.info("loading engine %s for %s", key.engine, key.source or "(no source)")
+    try:
+        engine = engine_class(key.engine).from_options(
+            key.source, key.revision, json.loads(key.options), cache_dir=settings.MODELS_DIR
+        )
+    except EngineError:
+        logger.exception("engine %s could not load %s", key.engine, key.source)
+        raise
+    except LookupError as error:
+        raise LoadingFailed(str(error)) from error
+    logger.info("engine %s is ready after %.1f s", key.engine, time.monotonic() - started)
+    return engine
+
+
+pool = Pool()

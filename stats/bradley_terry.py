@@ -1,0 +1,199 @@
+"""The Bradley-Terry model: one strength per item, fitted by maximum likelihood to counts of paired comparisons.
+
+An item of strength s beats one of strength t with probability 1 / (1 + exp(t - s)). A tie is half a win for each side
+(a pseudo-likelihood: the strengths are right, the inverse Hessian is no variance; see `uncertainty.sandwich`).
+Nothing is regularised: an item whose strength the comparisons leave open has none, and a status that says why.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple, overload
+
+import numpy as np
+from scipy.special import expit
+
+from stats.comparisons import (
+    FloatArray,
+    ItemIndexError,
+    Outcome,
+    PairCounts,
+    UnknownOutcomeError,
+    UnratedItemError,
+    sums_at,
+)
+from stats.connectivity import Connectivity, ItemStatus, PairPoints, connectivity
+from stats.laplacian import laplacian, solve_grounded
+
+RATING_SCALE: Final = (
+    400  # points between two items of which the better one wins RATING_BASE times as often as it loses
+)
+RATING_BASE: Final = 10
+ANCHOR_RATING: Final = 1000
+RATING_PER_STRENGTH: Final = RATING_SCALE / float(np.log(RATING_BASE))
+
+HALF_WINS: Final = frozenset({Outcome.TIE, Outcome.BOTH_BAD})
+
+# Newton's method takes strictly uphill steps from anywhere, without a line search, if no step changes the log-odds of
+# a pair by more than 1.79 (Bach 2010, "Self-concordant analysis for logistic regression", proposition 1).
+MAX_LOG_ODDS_STEP: Final = 1.5
+# The Newton decrement bounds how far any difference is from the maximum, in units of its model-based standard error.
+MAX_NEWTON_DECREMENT: Final = 1e-7
+MAX_ITERATIONS: Final = 100  # 5 or 6 are usual; each adds about one to the log-odds of a very one-sided pair
+
+
+class Gauge(StrEnum):
+    """Which average of the ratings is ANCHOR_RATING: comparisons fix differences, so the level is a convention."""
+
+    VOTE_WEIGHTED_MEAN = "vote_weighted_mean"  # each item weighs as it was compared: newcomers hardly move the others
+    MEAN = "mean"
+
+
+class Anchor(NamedTuple):
+    """The gauge that gives one item a fixed rating, and an interval of no width at all."""
+
+    item: int
+    rating: float = ANCHOR_RATING
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BradleyTerryFit:
+    """Arrays of shape (n_items,), NaN for every item that is not rated.
+
+    `strengths` are in natural-log units, `ratings` on the 400-point scale. `gauge_weights` sum to one: the average of
+    the strengths under them is zero. `gradient_norm` is the largest difference, in points, between what an item scored
+    and what the fit expects of it. A fit that is not `converged` ran out of iterations and is not to be published.
+    """
+
+    strengths: FloatArray
+    ratings: FloatArray
+    connectivity: Connectivity
+    gauge_weights: FloatArray
+    half_wins: frozenset[Outcome]
+    converged: bool
+    n_iterations: int
+    gradient_norm: float
+
+    @property
+    def statuses(self) -> tuple[ItemStatus, ...]:
+        return self.connectivity.statuses
+
+
+class _Maximum(NamedTuple):
+    strengths: FloatArray
+    converged: bool
+    n_iterations: int
+    gradient_norm: float
+
+
+def fit(
+    counts: PairCounts,
+    *,
+    half_wins: Collection[Outcome] = HALF_WINS,
+    gauge: Gauge | Anchor = Gauge.VOTE_WEIGHTED_MEAN,
+    max_iterations: int = MAX_ITERATIONS,
+) -> BradleyTerryFit:
+    """Maximise sum over pairs of (w + t/2) ln p + (l + t/2) ln(1 - p), with p = 1 / (1 + exp(s_right - s_left)).
+
+    (Bradley and Terry 1952, "Rank analysis of incomplete block designs"; Newton's method on the sums of `counts`, so
+    the time is O(n_rated ** 3) per iteration whatever the number of comparisons.) The undecided outcomes in `half_wins`
+    are half a win for each side, those not in it are left out. Only the largest group of items that the comparisons
+    tie together is rated; `statuses` says of every other item why it is not. Raises StatsError: an anchor that is not
+    rated, a decided outcome in `half_wins`, weights that cannot be computed with.
+    """
+    points = _points(counts, frozenset(half_wins))
+    links = connectivity(points)
+    among_rated = points.among(links.rated)
+    maximum = _maximum(among_rated, max_iterations)
+    gauge_weights, level = _gauge(gauge, links, among_rated)
+    strengths = np.full(counts.n_items, np.nan)
+    strengths[links.rated] = maximum.strengths - gauge_weights[links.rated] @ maximum.strengths
+    return BradleyTerryFit(
+        strengths=strengths,
+        ratings=level + RATING_PER_STRENGTH * strengths,
+        connectivity=links,
+        gauge_weights=gauge_weights,
+        half_wins=frozenset(half_wins),
+        converged=maximum.converged,
+        n_iterations=maximum.n_iterations,
+        gradient_norm=maximum.gradient_norm,
+    )
+
+
+@overload
+def win_probability(rating_difference: float) -> float: ...
+@overload
+def win_probability(rating_difference: FloatArray) -> FloatArray: ...
+def win_probability(rating_difference: float | FloatArray) -> float | FloatArray:
+    """How probably an item wins that is `rating_difference` points ahead: 1 / (1 + 10 ** (-difference / 400))."""
+    probability = expit(np.asarray(rating_difference, dtype=np.float64) / RATING_PER_STRENGTH)
+    return float(probability) if np.ndim(probability) == 0 else np.asarray(probability)
+
+
+def _points(counts: PairCounts, half_wins: frozenset[Outcome]) -> PairPoints:
+    if decided := half_wins & {Outcome.LEFT, Outcome.RIGHT}:
+        raise UnknownOutcomeError(f"{min(decided).name} names a winner and cannot be half a win for both sides.")
+    undecided = counts.totals[:, sorted(half_wins)].sum(axis=1)
+    return PairPoints(
+        left=counts.left,
+        right=counts.right,
+        left_points=counts.wins_left + undecided / 2,
+        right_points=counts.wins_right + undecided / 2,
+        n_items=counts.n_items,
+    )
+
+
+def _maximum(points: PairPoints, max_iterations: int) -> _Maximum:
+    """Newton's method from equal strengths, on items that are all tied together."""
+    strengths = np.zeros(points.n_items)
+    converged = points.n_items == 0
+    n_iterations = 0
+    while not converged and n_iterations < max_iterations:
+        gradient = _gradient(points, strengths)
+        step = solve_grounded(_information(points, strengths), gradient)
+        log_odds_step = np.abs(step[points.left] - step[points.right]).max()
+        strengths = strengths + step * (MAX_LOG_ODDS_STEP / max(log_odds_step, MAX_LOG_ODDS_STEP))
+        converged = bool(gradient @ step <= MAX_NEWTON_DECREMENT**2)
+        n_iterations += 1
+    gradient_norm = float(np.abs(_gradient(points, strengths)).max(initial=0.0))
+    return _Maximum(strengths, converged, n_iterations, gradient_norm)
+
+
+def _gradient(points: PairPoints, strengths: FloatArray) -> FloatArray:
+    """Points scored minus points expected, per item."""
+    log_odds = strengths[points.left] - strengths[points.right]
+    surplus = points.left_points * expit(-log_odds) - points.right_points * expit(log_odds)
+    gained = sums_at(points.left, surplus, length=points.n_items)
+    return gained - sums_at(points.right, surplus, length=points.n_items)
+
+
+def _information(points: PairPoints, strengths: FloatArray) -> FloatArray:
+    """Minus the second derivatives of the log-likelihood."""
+    log_odds = strengths[points.left] - strengths[points.right]
+    weight = points.total * expit(log_odds) * expit(-log_odds)
+    return laplacian(points.left, points.right, weight=weight, n_items=points.n_items)
+
+
+def _gauge(gauge: Gauge | Anchor, links: Connectivity, among_rated: PairPoints) -> tuple[FloatArray, float]:
+    """Weights per item under which strengths average to zero, and the rating at that zero."""
+    weights = np.zeros(len(links.statuses))
+    if isinstance(gauge, Anchor):
+        _check_anchor(gauge, links)
+        weights[gauge.item] = 1.0
+        return weights, gauge.rating
+    rated = links.rated
+    importance = np.ones(among_rated.n_items)
+    if gauge is Gauge.VOTE_WEIGHTED_MEAN:
+        ends = np.concatenate([among_rated.left, among_rated.right])
+        importance = sums_at(ends, np.tile(among_rated.total, 2), length=among_rated.n_items)
+    weights[rated] = importance / (importance.sum() or 1.0)
+    return weights, ANCHOR_RATING
+
+
+def _check_anchor(anchor: Anchor, links: Connectivity) -> None:
+    n_items = len(links.statuses)
+    if not 0 <= anchor.item < n_items:
+        raise ItemIndexError(f"The anchor {anchor.item} is not the number of one of {n_items} items (0 is the first).")
+    status = links.statuses[anchor.item]
+    if status is not ItemStatus.RATED:
+        raise UnratedItemError(f"Item {anchor.item} cannot anchor the ratings, as it has none itself ({status.value}).")

@@ -1,0 +1,141 @@
+"""Which items the comparisons can rate together, and why the others cannot be rated.
+
+A Bradley-Terry rating exists, and is one number, exactly for items that can be reached from each other along "beat or
+tied with" (Ford 1957, "Solution of a ranking problem from binary comparisons"). That is a question about a graph, so it
+is answered before any fit: a fit that runs regardless returns wherever its iterations happened to stop.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+from stats.comparisons import BoolArray, FloatArray, IntArray, sums_at
+
+LabelArray = npt.NDArray[np.int32]  # what scipy numbers components with
+
+
+class ItemStatus(StrEnum):
+    """Why an item has a rating, or has none, in the order in which the reasons are looked for."""
+
+    NO_COMPARISONS = "no_comparisons"  # nothing that counts has been said about it
+    RATED = "rated"  # it and the other rated items have all beaten or tied each other, if by way of others
+    DISCONNECTED = "disconnected"  # no chain of comparisons, however long, links it with the rated items
+    ONLY_WON = "only_won"  # it won whatever counted: no rating is too high for it
+    ONLY_LOST = "only_lost"  # it lost whatever counted: no rating is too low for it
+    SEPARATED_ABOVE = "separated_above"  # it leads down to the rated items, which never beat or tied their way up to it
+    SEPARATED_BELOW = "separated_below"  # the rated items lead down to it, and it never beat or tied its way up
+    SEPARATED = "separated"  # it won and lost, but nothing leads there and back: an order perhaps, a distance never
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Connectivity:
+    """Shapes (n_items,). Items of one `group` can be rated together; items of one `component` were at least compared.
+
+    Group 0 is the rated one if it has two or more items, and lies in component 0. Groups are numbered by size, then by
+    the weight of the comparisons inside, then by their lowest item number; only this last, arbitrary rule depends on
+    how the caller numbered the items, and it decides only between groups that are alike in both other respects.
+    Components are numbered in the order of their first group.
+    """
+
+    statuses: tuple[ItemStatus, ...]
+    groups: IntArray
+    components: IntArray
+
+    @property
+    def rated(self) -> BoolArray:
+        return np.array([status is ItemStatus.RATED for status in self.statuses], dtype=np.bool_)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PairPoints:
+    """What each side scored in the comparisons of a pair, a win being one point; arrays of shape (n_pairs,)."""
+
+    left: IntArray
+    right: IntArray
+    left_points: FloatArray
+    right_points: FloatArray
+    n_items: int
+
+    @property
+    def total(self) -> FloatArray:
+        return self.left_points + self.right_points
+
+    def among(self, chosen: BoolArray) -> "PairPoints":
+        """The pairs between chosen items, which are renumbered from 0 in their order."""
+        number = np.cumsum(chosen) - 1
+        inside = chosen[self.left] & chosen[self.right]
+        return PairPoints(
+            left=number[self.left[inside]],
+            right=number[self.right[inside]],
+            left_points=self.left_points[inside],
+            right_points=self.right_points[inside],
+            n_items=int(chosen.sum()),
+        )
+
+
+def connectivity(points: PairPoints) -> Connectivity:
+    """Group the items and say of each whether it can be rated."""
+    beats = _beat_or_tied(points)
+    groups = _numbered_groups(points, connected_components(beats, connection="strong")[1])
+    components = _numbered_components(groups, connected_components(beats, connection="weak")[1])
+    rated = (groups == 0) & (np.count_nonzero(groups == 0) > 1)
+    won, lost = _points_per_item(points)
+    conditions = {
+        ItemStatus.NO_COMPARISONS: won + lost == 0,
+        ItemStatus.RATED: rated,
+        ItemStatus.DISCONNECTED: rated.any() & (components != 0),
+        ItemStatus.ONLY_WON: lost == 0,
+        ItemStatus.ONLY_LOST: won == 0,
+        ItemStatus.SEPARATED_ABOVE: _reached(csr_array(beats.T), rated),
+        ItemStatus.SEPARATED_BELOW: _reached(beats, rated),
+        ItemStatus.SEPARATED: np.ones(points.n_items, dtype=np.bool_),
+    }
+    first_true = np.argmax(np.column_stack(list(conditions.values())), axis=1)
+    statuses = tuple(list(conditions)[reason] for reason in first_true)
+    return Connectivity(statuses=statuses, groups=groups, components=components)
+
+
+def _beat_or_tied(points: PairPoints) -> csr_array:
+    """The graph with an edge from each item to every item it took a point from."""
+    left_scored, right_scored = points.left_points > 0, points.right_points > 0
+    winners = np.concatenate([points.left[left_scored], points.right[right_scored]])
+    losers = np.concatenate([points.right[left_scored], points.left[right_scored]])
+    return csr_array((np.ones(len(winners)), (winners, losers)), shape=(points.n_items, points.n_items))
+
+
+def _points_per_item(points: PairPoints) -> tuple[FloatArray, FloatArray]:
+    """Points won and points given away, each of shape (n_items,)."""
+    ends = np.concatenate([points.left, points.right])
+    won = np.concatenate([points.left_points, points.right_points])
+    lost = np.concatenate([points.right_points, points.left_points])
+    return sums_at(ends, won, length=points.n_items), sums_at(ends, lost, length=points.n_items)
+
+
+def _numbered_groups(points: PairPoints, labels: LabelArray) -> IntArray:
+    """Renumber the groups: larger first, then more comparisons inside, then the one with the lowest item number."""
+    n_groups = len(np.unique(labels))
+    inside = labels[points.left] == labels[points.right]
+    weight = sums_at(labels[points.left[inside]], points.total[inside], length=n_groups)
+    size = np.bincount(labels, minlength=n_groups)
+    lowest_item = np.unique(labels, return_index=True)[1]
+    order = np.lexsort((lowest_item, -weight, -size))
+    return np.argsort(order)[labels]
+
+
+def _numbered_components(groups: IntArray, labels: LabelArray) -> IntArray:
+    """Renumber the components in the order of the lowest group number in each."""
+    first_group = np.full(len(np.unique(labels)), len(groups))
+    np.minimum.at(first_group, labels, groups)
+    return np.argsort(np.argsort(first_group))[labels]
+
+
+def _reached(graph: csr_array, rated: BoolArray) -> BoolArray:
+    """Which items can be reached from the rated ones, which all reach each other."""
+    reached = np.zeros(len(rated), dtype=np.bool_)
+    if rated.any():
+        reached[breadth_first_order(graph, int(np.argmax(rated)), return_predecessors=False)] = True
+    return reached

@@ -1,0 +1,183 @@
+"""How far the ratings of a Bradley-Terry fit may be off: covariance, intervals, and the difference of any two."""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Final, NamedTuple
+
+import numpy as np
+from scipy.special import expit
+
+from stats.bradley_terry import RATING_PER_STRENGTH, BradleyTerryFit
+from stats.comparisons import (
+    FloatArray,
+    IntArray,
+    InvalidLevelError,
+    InvalidWeightError,
+    ItemIndexError,
+    LengthMismatchError,
+    Outcome,
+    PairCounts,
+    sums_at,
+)
+from stats.laplacian import laplacian, solve_grounded
+
+PRIOR_VOTES: Final = 1.0
+ROUNDING: Final = 1e-12  # a variance below this part of those it is the difference of is zero but for rounding
+
+
+class Difference(NamedTuple):
+    """Rating points between two items; NaN throughout if one of them is not rated."""
+
+    estimate: float
+    standard_error: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Uncertainty:
+    """On the rating scale: `ratings` (n_items,) as fitted, `covariance` (n_items, n_items); NaN for unrated items.
+
+    The covariance depends on the gauge: an item that is the anchor has none with anything. Differences do not.
+    """
+
+    ratings: FloatArray
+    covariance: FloatArray
+    confidence_level: float
+
+    @property
+    def standard_error(self) -> FloatArray:
+        return np.sqrt(np.diagonal(self.covariance))
+
+    @property
+    def lower(self) -> FloatArray:
+        return self.ratings - two_sided_quantile(self.confidence_level) * self.standard_error
+
+    @property
+    def upper(self) -> FloatArray:
+        return self.ratings + two_sided_quantile(self.confidence_level) * self.standard_error
+
+    def difference(self, item: int, other: int) -> Difference:
+        """Rating of `item` minus rating of `other`, from their joint covariance. Raises ItemIndexError.
+
+        The interval is the one to judge two items by: their single intervals may overlap although it excludes zero.
+        """
+        for index in (item, other):
+            if not 0 <= index < len(self.ratings):
+                raise ItemIndexError(f"{index} is not the number of one of {len(self.ratings)} items (0 is the first).")
+        both = np.array([item, other])
+        estimate = float(self.ratings[item] - self.ratings[other])
+        standard_error = float(_standard_errors_of_differences(self.covariance[np.ix_(both, both)])[0, 1])
+        margin = two_sided_quantile(self.confidence_level) * standard_error
+        return Difference(estimate, standard_error, estimate - margin, estimate + margin)
+
+    def standard_errors_of_differences(self) -> FloatArray:
+        """Entry (i, j) is the standard error of ratings[i] - ratings[j]; shape (n_items, n_items)."""
+        return _standard_errors_of_differences(self.covariance)
+
+
+def sandwich(
+    counts: PairCounts,
+    fit: BradleyTerryFit,
+    *,
+    confidence_level: float = 0.95,
+    prior_votes: float = PRIOR_VOTES,
+) -> Uncertainty:
+    """Covariance H^- B H^- of the ratings, in points squared, from the counts that `fit` was fitted to.
+
+    H = sum over pairs of n p(1-p) zz', the information of the fit, and B = sum over comparisons of w^2 (y - p)^2 zz',
+    what the scores really varied by, with z = e_left - e_right and y = 1, 0 or a half. (Huber 1967, "The behavior of
+    maximum likelihood estimates under nonstandard conditions"; White 1982, "Maximum likelihood estimation of
+    misspecified models".) With ties as half wins H alone is no variance: a tie's y varies less than a coin's. The
+    generalised inverse is followed by the gauge of the fit, whose weights are taken as given; nothing is added to H.
+
+    Deviation: B believes what few comparisons show, so an item with one tie to its name would be certain to be as good
+    as its opponent. A pair's squared residuals are therefore mixed with the p(1-p) of a vote that cannot tie, which no
+    y in [0, 1] of mean p can exceed, as if each item had `prior_votes` more of them. It fades as 1 / n, changes next to
+    nothing where there are no ties, and `prior_votes=0` leaves it out.
+    Raises StatsError: counts of another number of items, a confidence level not between 0 and 1.
+    """
+    _check(counts, fit, prior_votes)
+    two_sided_quantile(confidence_level)  # refuses a level that is none before the work
+    covariance = np.full((counts.n_items, counts.n_items), np.nan)
+    rated = fit.connectivity.rated
+    if rated.any():
+        residuals = _residuals(counts, fit)
+        covariance[np.ix_(rated, rated)] = _covariance(residuals, fit.gauge_weights[rated], prior_votes)
+    return Uncertainty(ratings=fit.ratings, covariance=covariance, confidence_level=confidence_level)
+
+
+def two_sided_quantile(confidence_level: float) -> float:
+    """The number of standard errors that an interval of this level reaches to either side. Raises InvalidLevelError."""
+    if not 0 < confidence_level < 1:
+        raise InvalidLevelError(f"A confidence level lies between 0 and 1 (as 0.95 does), not at {confidence_level}.")
+    return NormalDist().inv_cdf((1 + confidence_level) / 2)
+
+
+class _Residuals(NamedTuple):
+    """Per pair of rated items, which are renumbered from 0: what the two halves of the sandwich are made of."""
+
+    left: IntArray
+    right: IntArray
+    total: FloatArray  # sum of w
+    squares: FloatArray  # sum of w^2
+    squared_residuals: FloatArray  # sum of w^2 (y - p)^2
+    binary_variance: FloatArray  # p(1-p)
+
+
+def _check(counts: PairCounts, fit: BradleyTerryFit, prior_votes: float) -> None:
+    if counts.n_items != len(fit.strengths):
+        raise LengthMismatchError(
+            f"The fit is of {len(fit.strengths)} items and the counts are of {counts.n_items}: not the same data."
+        )
+    if not 0 <= prior_votes < float("inf"):
+        raise InvalidWeightError(f"The number of prior votes must be finite and from 0 up, not {prior_votes}.")
+
+
+def _residuals(counts: PairCounts, fit: BradleyTerryFit) -> _Residuals:
+    counted = sorted({Outcome.LEFT, Outcome.RIGHT} | fit.half_wins)
+    rated = fit.connectivity.rated
+    inside = rated[counts.left] & rated[counts.right]
+    log_odds = fit.strengths[counts.left[inside]] - fit.strengths[counts.right[inside]]
+    p, q = expit(log_odds), expit(-log_odds)  # q is 1 - p without the cancellation
+    squares = counts.squares[inside]
+    residuals = np.column_stack([q, -p, (q - p) / 2, (q - p) / 2])  # y - p, in the order of Outcome
+    number = np.cumsum(rated) - 1
+    return _Residuals(
+        left=number[counts.left[inside]],
+        right=number[counts.right[inside]],
+        total=counts.totals[inside][:, counted].sum(axis=1),
+        squares=squares[:, counted].sum(axis=1),
+        squared_residuals=(squares * residuals**2)[:, counted].sum(axis=1),
+        binary_variance=p * q,
+    )
+
+
+def _covariance(pairs: _Residuals, gauge_weights: FloatArray, prior_votes: float) -> FloatArray:
+    """On the rating scale, shape (n_rated, n_rated)."""
+    n_items = len(gauge_weights)
+    share = _prior_share(pairs, n_items, prior_votes)
+    variance = (1 - share) * pairs.squared_residuals + share * pairs.squares * pairs.binary_variance
+    information = laplacian(pairs.left, pairs.right, weight=pairs.total * pairs.binary_variance, n_items=n_items)
+    meat = laplacian(pairs.left, pairs.right, weight=variance, n_items=n_items)
+    covariance = solve_grounded(information, solve_grounded(information, meat).T)
+    covariance = covariance - gauge_weights @ covariance
+    covariance = covariance - (covariance @ gauge_weights)[:, np.newaxis]
+    return (covariance + covariance.T) / 2 * RATING_PER_STRENGTH**2
+
+
+def _prior_share(pairs: _Residuals, n_items: int, prior_votes: float) -> FloatArray:
+    """How much of each pair's variance is not taken from its own residuals; between 0 and 1."""
+    ends = np.concatenate([pairs.left, pairs.right])
+    total = sums_at(ends, np.tile(pairs.total, 2), length=n_items)
+    squares = sums_at(ends, np.tile(pairs.squares, 2), length=n_items)
+    prior = prior_votes * squares / total**2  # over the effective number of votes (Kish 1965, "Survey sampling")
+    at_pair = prior[pairs.left] + prior[pairs.right]
+    return at_pair / (1 + at_pair)
+
+
+def _standard_errors_of_differences(covariance: FloatArray) -> FloatArray:
+    variance = np.diagonal(covariance)
+    sums = variance[:, np.newaxis] + variance
+    of_differences = sums - 2 * covariance
+    return np.sqrt(np.where(of_differences <= ROUNDING * sums, 0.0, of_differences))

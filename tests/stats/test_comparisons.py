@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+
+from stats.comparisons import (
+    Comparisons,
+    InvalidWeightError,
+    ItemIndexError,
+    LengthMismatchError,
+    Outcome,
+    PairCounts,
+    SelfPairError,
+    StatsError,
+    UnknownOutcomeError,
+)
+
+
+def test_it_counts_every_outcome_of_a_pair():
+    counts = PairCounts.from_cells(
+        [
+            (0, 1, Outcome.LEFT, 5),
+            (0, 1, Outcome.RIGHT, 4),
+            (0, 1, Outcome.TIE, 3),
+            (0, 1, Outcome.BOTH_BAD, 2),
+        ],
+        n_items=2,
+    )
+
+    assert counts.left.tolist() == [0]
+    assert counts.right.tolist() == [1]
+    assert counts.wins_left.tolist() == [5.0]
+    assert counts.wins_right.tolist() == [4.0]
+    assert counts.ties.tolist() == [3.0]
+    assert counts.both_bad.tolist() == [2.0]
+    assert counts.n_items == 2
+
+
+def test_it_folds_both_orders_of_a_pair_into_one_with_the_outcome_turned_round():
+    counts = PairCounts.from_cells(
+        [
+            (0, 2, Outcome.LEFT, 1),
+            (2, 0, Outcome.LEFT, 10),
+            (2, 0, Outcome.RIGHT, 100),
+            (2, 0, Outcome.TIE, 7),
+            (2, 0, Outcome.BOTH_BAD, 9),
+            (2, 1, Outcome.LEFT, 3),
+        ],
+        n_items=3,
+    )
+
+    assert counts.left.tolist() == [0, 1]
+    assert counts.right.tolist() == [2, 2]
+    assert counts.totals.tolist() == [[101, 10, 7, 9], [0, 3, 0, 0]]
+    assert counts.squares.tolist() == counts.totals.tolist()
+
+
+def test_it_folds_comparisons_as_it_folds_cells():
+    comparisons = Comparisons.from_arrays([0, 1, 1, 2], [1, 0, 0, 1], outcome=[0, 0, 1, 3], n_items=3)
+    cells = [(0, 1, 0, 2.0), (1, 0, 0, 1.0), (2, 1, 3, 1.0)]
+
+    counted, folded = PairCounts.from_comparisons(comparisons), PairCounts.from_cells(cells, n_items=3)
+
+    assert counted.left.tolist() == folded.left.tolist()
+    assert counted.right.tolist() == folded.right.tolist()
+    assert counted.totals.tolist() == folded.totals.tolist()
+    assert counted.squares.tolist() == folded.squares.tolist()
+
+
+def test_it_adds_up_weights_and_their_squares():
+    comparisons = Comparisons.from_arrays([0, 1], [1, 0], outcome=[0, 1], n_items=2, weight=[3.0, 0.5])
+
+    counts = PairCounts.from_comparisons(comparisons)
+
+    assert counts.wins_left.tolist() == [3.5]
+    assert counts.squares[0, Outcome.LEFT] == 9.25
+
+
+def test_it_sums_up_what_each_item_took_part_in_and_scored():
+    counts = PairCounts.from_cells(
+        [(0, 1, Outcome.LEFT, 5), (1, 0, Outcome.LEFT, 2), (0, 1, Outcome.TIE, 3), (1, 2, Outcome.BOTH_BAD, 1)],
+        n_items=4,
+    )
+
+    assert counts.n_comparisons == 11
+    assert counts.comparisons_per_item().tolist() == [10, 11, 1, 0]
+    assert counts.points_per_item().tolist() == [6.5, 4.0, 0.5, 0.0]
+
+
+def test_it_forgets_pairs_whose_votes_were_all_taken_back():
+    counts = PairCounts.from_cells([(0, 1, Outcome.LEFT, 0), (1, 2, Outcome.TIE, 1)], n_items=3)
+
+    assert list(zip(counts.left, counts.right, strict=True)) == [(1, 2)]
+
+
+@pytest.mark.parametrize("n_items", [0, 1, 4])
+def test_it_takes_a_board_without_votes(n_items):
+    counts = PairCounts.from_cells([], n_items=n_items)
+
+    assert counts.left.shape == (0,)
+    assert counts.totals.shape == (0, 4)
+
+
+def test_it_rejects_a_self_pair():
+    with pytest.raises(SelfPairError, match="Item 1 was compared with itself"):
+        PairCounts.from_cells([(0, 1, Outcome.LEFT, 1), (1, 1, Outcome.LEFT, 1)], n_items=2)
+
+
+@pytest.mark.parametrize("n", [-1, float("nan"), float("inf")])
+def test_it_rejects_a_count_that_is_none(n):
+    with pytest.raises(InvalidWeightError, match=f"not {n}"):
+        PairCounts.from_cells([(0, 1, Outcome.LEFT, n)], n_items=2)
+
+
+@pytest.mark.parametrize("outcome", [-1, 4])
+def test_it_rejects_an_unknown_outcome(outcome):
+    with pytest.raises(UnknownOutcomeError, match=rf"{outcome} is no outcome; .*3 \(BOTH_BAD\)"):
+        PairCounts.from_cells([(0, 1, 0, 1), (0, 1, outcome, 1)], n_items=2)
+
+
+def test_it_rejects_an_outcome_that_is_no_number():
+    with pytest.raises(UnknownOutcomeError, match="outcome must hold whole numbers"):
+        Comparisons.from_arrays([0], [1], outcome=["tie"], n_items=2)
+
+
+@pytest.mark.parametrize(("left", "right", "stranger"), [(0, 2, 2), (-1, 1, -1), (2, 0, 2), (1, -3, -3)])
+def test_it_rejects_an_item_out_of_range(left, right, stranger):
+    with pytest.raises(ItemIndexError, match=f"^{stranger} is not the number of one of 2 items"):
+        PairCounts.from_cells([(left, right, Outcome.LEFT, 1)], n_items=2)
+
+
+def test_it_rejects_an_item_number_that_is_not_whole():
+    with pytest.raises(ItemIndexError, match="left must hold whole numbers, not float64"):
+        Comparisons.from_arrays([0.5], [1], outcome=[0], n_items=2)
+
+
+def test_it_rejects_a_negative_number_of_items():
+    with pytest.raises(ItemIndexError, match="cannot be -1"):
+        PairCounts.from_cells([], n_items=-1)
+
+
+def test_it_rejects_arrays_of_unlike_length():
+    with pytest.raises(LengthMismatchError, match="equally long"):
+        Comparisons.from_arrays([0, 1], [1], outcome=[0], n_items=2)
+
+
+def test_it_rejects_arrays_of_more_than_one_dimension():
+    square = np.zeros((2, 2), dtype=np.int64)
+    with pytest.raises(LengthMismatchError):
+        Comparisons.from_arrays(square, square + 1, outcome=square, n_items=2)
+
+
+def test_every_refusal_can_be_caught_as_one():
+    with pytest.raises(StatsError):
+        PairCounts.from_cells([(0, 0, 0, 1)], n_items=1)

@@ -172,14 +172,14 @@ def request_stop(battle: Battle, who: Participant) -> None:
     Turn.objects.filter(battle=battle, ended_at=None).update(stop_requested=True)
 
 
-def cut_off_abandoned(now: datetime) -> int:
+def cut_off_abandoned(now: datetime, *, silent_for: timedelta = ABANDONED_AFTER) -> int:
     """End the turns whose process died. Their text stays, as far as it was written. Returns how many there were."""
     names: Names | None = None
-    turns = list(Turn.objects.abandoned(before=now - ABANDONED_AFTER))
+    turns = list(Turn.objects.abandoned(before=now - silent_for))
     for turn in turns:
         names = names or names_to_hide()
         with transaction.atomic():
-            if not Turn.objects.abandoned(before=now - ABANDONED_AFTER).filter(pk=turn.pk).update(ended_at=now):
+            if not Turn.objects.abandoned(before=now - silent_for).filter(pk=turn.pk).update(ended_at=now):
                 continue
             for answer in Answer.objects.filter(turn=turn, state__in=LIVE_STATES):
                 Answer.objects.filter(pk=answer.pk, state__in=LIVE_STATES).update(

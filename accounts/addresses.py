@@ -1,9 +1,11 @@
 """The address that a request came from. Used for rate limits only, and stored nowhere."""
 
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
+
+Address = IPv4Address | IPv6Address
 
 
 def client_address(peer: str, headers: Mapping[str, str]) -> str:
@@ -15,18 +17,24 @@ def client_address(peer: str, headers: Mapping[str, str]) -> str:
 
 
 def _is_trusted(address: str) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in settings.TRUSTED_PROXIES)
+
+
+def _parsed(address: str) -> Address | None:
+    """A socket that listens on IPv6 as well sees IPv4 as `::ffff:192.0.2.1`, which is `192.0.2.1` all the same."""
     try:
-        return any(ip_address(address) in ip_network(proxy) for proxy in settings.TRUSTED_PROXIES)
+        parsed = ip_address(address)
     except ValueError:
-        return False
+        return None
+    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
 
 
 def _as_one_household(address: str) -> str:
     """An IPv6 customer owns a whole /64 and could change address with every request."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
+    parsed = _parsed(address)
+    if parsed is None:
         return "unknown"
     if isinstance(parsed, IPv6Address):
-        return str(ip_network((parsed, 64), strict=False).network_address)
+        return str(ip_network((int(parsed), 64), strict=False).network_address)
     return str(parsed)

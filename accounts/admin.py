@@ -39,7 +39,7 @@ class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
     fields = list_display
     actions = ("revoke",)
 
-    @admin.action(description=_("Revoke the selected tokens"))
+    @admin.action(permissions=["change"], description=_("Revoke the selected tokens"))
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
 

@@ -2,11 +2,15 @@ from datetime import timedelta
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import tokens
+from accounts import rate_limits, tokens
+from accounts.addresses import client_address
 from accounts.roles import Scope
 
 SCOPE_LABELS = {
@@ -16,6 +20,27 @@ SCOPE_LABELS = {
     Scope.INGEST: _("ingest: send training metrics and results"),
 }
 LIFETIMES = [("30", _("30 days")), ("90", _("90 days")), ("365", _("one year")), ("", _("no end"))]
+
+
+class SignInForm(AuthenticationForm):
+    """Counts an attempt before it looks at the password, which is slow on purpose: guessing must not cost us."""
+
+    retry_after: int | None = None
+    """Seconds; set when there were too many attempts."""
+
+    def clean(self) -> dict[str, Any]:
+        request = cast(HttpRequest, self.request)
+        address = client_address(request.META.get("REMOTE_ADDR", ""), request.headers)
+        try:
+            rate_limits.spend(rate_limits.PER_HOUR(settings.SIGN_INS_PER_HOUR), "sign-in", address)
+        except rate_limits.RateLimited as refusal:
+            self.retry_after = refusal.retry_after
+            raise forms.ValidationError(
+                _("Too many attempts. Try again in %(minutes)d minutes."),
+                code="too_many",
+                params={"minutes": -(-refusal.retry_after // 60)},
+            ) from None
+        return super().clean()
 
 
 class TokenForm(forms.Form):

@@ -3,7 +3,9 @@ administrator can see and change it in the admin; this module says what each gro
 
 from enum import StrEnum
 
-from django.contrib.auth.models import AnonymousUser, Group, Permission, User
+from django.apps import apps as global_apps
+from django.apps.registry import Apps
+from django.contrib.auth.models import AnonymousUser, Group, User
 
 
 class Role(StrEnum):
@@ -62,13 +64,17 @@ def role_of(user: User | AnonymousUser) -> Role | None:
     return Role.VOTER
 
 
-def grant_permissions(**_signal: object) -> None:
+def grant_permissions(*, apps: Apps = global_apps, **_signal: object) -> None:
     """After every migration: give each group what its role starts with. Adds, never takes away what an
-    administrator granted."""
+    administrator granted. `apps` is as far as the migration went, which may not be as far as accounts."""
+    try:
+        groups, permissions = apps.get_model("auth", "Group").objects, apps.get_model("auth", "Permission").objects
+    except LookupError:
+        return
     existing = {
         f"{permission.content_type.app_label}.{permission.codename}": permission
-        for permission in Permission.objects.select_related("content_type")
+        for permission in permissions.select_related("content_type")
     }
     for role, wanted in PERMISSIONS_OF_ROLE.items():
-        group, _ = Group.objects.get_or_create(name=role.value)
+        group, _ = groups.get_or_create(name=role.value)
         group.permissions.add(*(existing[name] for name in wanted if name in existing))

@@ -57,8 +57,9 @@ def recognise(secret: str) -> ApiToken | None:
 
 
 def effective_scopes(token: ApiToken) -> frozenset[Scope]:
-    """What the token may do today: a person who lost a role loses its scopes, whatever the token says."""
-    return frozenset(Scope(scope) for scope in token.scopes) & allowed_scopes(token.user)
+    """What the token may do today: a person who lost a role loses its scopes, whatever the token says. A scope that
+    only another version knows means nothing."""
+    return frozenset(scope for scope in allowed_scopes(token.user) if scope in token.scopes)
 
 
 def revoke(token: ApiToken) -> None:

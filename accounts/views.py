@@ -2,7 +2,6 @@
 
 from typing import cast
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_required
@@ -16,35 +15,28 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from accounts import rate_limits, tokens
-from accounts.addresses import client_address
-from accounts.forms import TokenForm
+from accounts import tokens
+from accounts.forms import SignInForm, TokenForm
 from accounts.models import ApiToken
 from accounts.preferences import THEMES, remember_theme
 
 
 class SignIn(auth_views.LoginView):
     template_name = "accounts/sign_in.html"
+    authentication_form = SignInForm
     redirect_authenticated_user = True
 
-    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        limit = rate_limits.PER_HOUR(settings.SIGN_INS_PER_HOUR)
-        try:
-            rate_limits.spend(limit, "sign-in", client_address(request.META.get("REMOTE_ADDR", ""), request.headers))
-        except rate_limits.RateLimited as refusal:
-            return self._too_often(refusal.retry_after)
-        return super().post(request, *args, **kwargs)
+    def get_redirect_url(self) -> str:  # type: ignore[override]  # the types are of a later Django
+        """Not back to this very page: somebody who is signed in already would be sent round in circles."""
+        target = super().get_redirect_url()
+        return "" if target == self.request.path else target
 
-    def _too_often(self, retry_after: int) -> HttpResponse:
-        form: AuthenticationForm = self.get_form()
-        form.full_clean()
-        form.errors.clear()
-        form.add_error(
-            None, _("Too many attempts. Try again in %(minutes)d minutes.") % {"minutes": -(-retry_after // 60)}
-        )
-        response = self.render_to_response(self.get_context_data(form=form))
-        response.status_code = 429
-        response["Retry-After"] = str(retry_after)
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_invalid(form)
+        retry_after = cast(SignInForm, form).retry_after
+        if retry_after is not None:
+            response.status_code = 429
+            response["Retry-After"] = str(retry_after)
         return response
 
 
@@ -66,7 +58,7 @@ class ChangePassword(auth_views.PasswordChangeView):
 def account(request: HttpRequest) -> HttpResponse:
     """Shows the account; POST makes a token, whose secret is on the page that answers and never again."""
     user = cast(User, request.user)
-    form = TokenForm(request.POST or None, user=user)
+    form = TokenForm(request.POST if request.method == "POST" else None, user=user)
     issued = form.issue() if request.method == "POST" and form.is_valid() else None
     if issued:
         form = TokenForm(user=user)

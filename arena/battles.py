@@ -109,6 +109,7 @@ def start(who: Participant, *, key: uuid.UUID, prompt: str, rematch_of: uuid.UUI
                 rematch_of=former,
             )
             _add_turn(battle, index=0, key=key, prompt=text)
+            battle.is_new = True
     except IntegrityError:
         return Battle.objects.get(voter=who.voter, key=key)
     return battle
@@ -173,19 +174,20 @@ def request_stop(battle: Battle, who: Participant) -> None:
 
 
 def cut_off_abandoned(now: datetime, *, silent_for: timedelta = ABANDONED_AFTER) -> int:
-    """End the turns whose process died. Their text stays, as far as it was written. Returns how many there were."""
+    """End the turns whose process died. Their text stays, as far as it was written. Returns how many that were."""
     names: Names | None = None
-    turns = list(Turn.objects.abandoned(before=now - silent_for))
-    for turn in turns:
+    n_ended = 0
+    for turn in list(Turn.objects.abandoned(before=now - silent_for)):
         names = names or names_to_hide()
         with transaction.atomic():
             if not Turn.objects.abandoned(before=now - silent_for).filter(pk=turn.pk).update(ended_at=now):
                 continue
             for answer in Answer.objects.filter(turn=turn, state__in=LIVE_STATES):
                 Answer.objects.filter(pk=answer.pk, state__in=LIVE_STATES).update(
-                    state=AnswerState.CUT_OFF, shown_text=mask(answer.text, names), ended_at=now
+                    state=AnswerState.CUT_OFF, shown_text=mask(answer.text, names, is_whole=False), ended_at=now
                 )
-    return len(turns)
+            n_ended += 1
+    return n_ended
 
 
 # --- the vote ----------------------------------------------------------------------------------------------------
@@ -229,7 +231,7 @@ def give_feedback(battle: Battle, who: Participant, *, reasons: Iterable[str], c
     vote = Vote.objects.filter(battle=battle).first()
     if vote is None:
         raise NotNow(_("Vote first; then you can say why."))
-    vote.reasons, vote.comment = chosen, comment
+    vote.reasons, vote.comment = chosen, _without_nul(comment)
     vote.save(update_fields=["reasons", "comment"])
     return vote
 
@@ -252,8 +254,7 @@ def contender_weights(user: User | AnonymousUser) -> dict[int, float]:
 
 
 def checked_prompt(prompt: str) -> str:
-    """PostgreSQL cannot store NUL, and no model should see one."""
-    text = prompt.replace("\x00", "").strip()
+    text = _without_nul(prompt).strip()
     if not text:
         raise BadPrompt(_("Write a prompt first."))
     if len(text) > settings.PROMPT_LIMIT:
@@ -262,6 +263,11 @@ def checked_prompt(prompt: str) -> str:
             % {"length": len(text), "limit": settings.PROMPT_LIMIT}
         )
     return text
+
+
+def _without_nul(text: str) -> str:
+    """PostgreSQL cannot store NUL, and no model should see one."""
+    return text.replace("\x00", "")
 
 
 def _draw(user: User | AnonymousUser, former: Battle | None) -> matchmaking.Draw:
@@ -292,6 +298,7 @@ def _locked(battle: Battle) -> Battle:
 
 def _add_turn(battle: Battle, *, index: int, key: uuid.UUID, prompt: str) -> Turn:
     turn = Turn.objects.create(battle=battle, index=index, key=key, prompt=prompt, heartbeat_at=timezone.now())
+    turn.is_new = True
     _add_answer(turn, "a", llm_id=battle.llm_a_id)
     _add_answer(turn, "b", llm_id=battle.llm_b_id)
     return turn

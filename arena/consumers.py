@@ -1,6 +1,7 @@
 """The battle socket. Parses, asks the verbs, answers; decides nothing."""
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from django.utils.translation import gettext as _
 from accounts.addresses import client_address
 from accounts.middleware import may_enter
 from accounts.rate_limits import RateLimited
-from arena import allowances, battles, protocol, voters
+from arena import allowances, battles, protocol, voters, watching
 from arena.battles import Participant
 from arena.database import in_database
 from arena.errors import AlreadyVoted, ArenaError
@@ -43,15 +44,17 @@ class BattleConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         self._seq = 0
+        self._sending = asyncio.Lock()
         self._teller: asyncio.Task[None] | None = None
         self._last_told: BattleView | None = None
         self.user = cast("User | AnonymousUser", self.scope["user"])
         self.visitor = voters.id_in(self.scope["cookies"]) or ""
         self.address = client_address((self.scope.get("client") or ("",))[0], _headers(self.scope))
         self.language = _language(self.scope)
+        self.may_ask = may_enter(self.user)
         battle_id = self.scope["url_route"]["kwargs"].get("battle_id")
-        await self.accept()
-        if not may_enter(self.user):
+        await self.accept()  # a socket that is not accepted cannot say why
+        if not self.may_ask:
             await self.close(NOT_ALLOWED)
         elif not self.visitor and battle_id is None:
             await self.close(NO_COOKIE)
@@ -88,6 +91,8 @@ class BattleConsumer(AsyncWebsocketConsumer):
     # --- what the browser asks
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if not self.may_ask:
+            return  # sent before it heard that it was turned away
         with translation.override(self.language):
             try:
                 await self._answer(_decoded(text_data))
@@ -117,10 +122,14 @@ class BattleConsumer(AsyncWebsocketConsumer):
                 raise ArenaError(_("Begin a battle first."))
             case protocol.TakeTurn(key, prompt):
                 live_turns.check_room()
-                await self._begin(await self._act(battles.take_turn, allowances.spend_turn, key=key, prompt=prompt))
+                turn = await self._act(battles.take_turn, allowances.spend_turn, key=key, prompt=prompt)
+                if turn.is_new:
+                    await live_turns.begin(turn, self.user)
+                await self._announce()
             case protocol.Retry():
                 live_turns.check_room()
-                await self._begin(await self._act(battles.retry, allowances.spend_turn))
+                await live_turns.begin(await self._act(battles.retry, allowances.spend_turn), self.user)
+                await self._announce()
             case protocol.CastVote(outcome):
                 await self._act(battles.cast_vote, allowances.spend_vote, outcome=outcome)
                 await self._announce()
@@ -134,22 +143,21 @@ class BattleConsumer(AsyncWebsocketConsumer):
                 await self._stop()
 
     async def _start(self, request: protocol.Start) -> None:
-        if not self.visitor:
-            raise ArenaError(_("Your browser keeps no cookies for this site. Allow them, and reload the page."))
-        live_turns.check_room()
         battle, turn = await in_database(self._start_in_database, request)
-        await self._belong_to(battle.pk)
-        if turn.ended_at is None:
+        if turn:
             await live_turns.begin(turn, self.user)
+        await self._belong_to(battle.pk)
         await self._tell_state()
 
-    def _start_in_database(self, request: protocol.Start) -> tuple[Battle, Turn]:
+    def _start_in_database(self, request: protocol.Start) -> tuple[Battle, Turn | None]:
+        """The battle, and its first turn if that is to be run: not when this wish was heard before."""
         who = self._participant()
         if not Battle.objects.filter(voter=who.voter, key=request.key).exists():
+            live_turns.check_room()
             battles.checked_prompt(request.prompt)
             allowances.spend_battle(self.visitor, self.address)
         battle = battles.start(who, key=request.key, prompt=request.prompt, rematch_of=request.rematch_of)
-        return battle, battle.turns.get(index=0)
+        return battle, battle.turns.get(index=0) if battle.is_new else None
 
     async def _act(
         self, verb: Callable[..., Any], allowance: Callable[[str, str], None] | None = None, **wishes: Any
@@ -166,11 +174,9 @@ class BattleConsumer(AsyncWebsocketConsumer):
         return await in_database(act)
 
     def _participant(self) -> Participant:
+        if not self.visitor:
+            raise ArenaError(_("Your browser keeps no cookies for this site. Allow them, and reload the page."))
         return Participant(voters.remember(self.visitor, self.user), self.user)
-
-    async def _begin(self, turn: Turn) -> None:
-        await live_turns.begin(turn, self.user)
-        await self._announce()
 
     async def _stop(self) -> None:
         await self._act(battles.request_stop)
@@ -182,8 +188,13 @@ class BattleConsumer(AsyncWebsocketConsumer):
 
     async def _announce(self) -> None:
         """Every open page of this battle looks again, this one too, in whatever process it is."""
-        if self.battle_id:
+        if self.battle_id is None:
+            return
+        try:
             await self.channel_layer.group_send(_group(self.battle_id), {"type": "battle.changed"})
+        except Exception:
+            logger.exception("other pages could not be told; what was done is done")
+            await self._tell_state()
 
     async def battle_changed(self, event: dict[str, Any]) -> None:
         await self._tell_state()
@@ -191,6 +202,7 @@ class BattleConsumer(AsyncWebsocketConsumer):
     async def _tell_state(self) -> None:
         """The whole battle now, and each change from now on."""
         await self._stop_telling()
+        self._last_told = None
         if self.battle_id:
             self._teller = asyncio.create_task(self._tell(), name=f"tell-{self.battle_id}")
 
@@ -217,8 +229,11 @@ class BattleConsumer(AsyncWebsocketConsumer):
         live = live_turns.find(uuid.UUID(view["id"]))
         if live is None or live.task.done():
             await self._tell_view(view)
+            if view["phase"] != Phase.ANSWERING:
+                return False
+            await watching.say_so(uuid.UUID(view["id"]))
             await asyncio.sleep(FOLLOW_SECONDS)
-            return view["phase"] == Phase.ANSWERING
+            return True
         # Nothing is awaited between this look at the running turn and listening to it: no change falls between.
         listener = live.listen()
         try:
@@ -244,8 +259,10 @@ class BattleConsumer(AsyncWebsocketConsumer):
         await self._send({"type": "error", "code": code, "message": message, **more})
 
     async def _send(self, frame: dict[str, Any]) -> None:
-        self._seq += 1
-        await self.send(text_data=orjson.dumps({**frame, "seq": self._seq}).decode())
+        async with self._sending:
+            with contextlib.suppress(OSError):  # the reader has left, and `disconnect` is about to be called
+                await self.send(text_data=orjson.dumps({**frame, "seq": self._seq + 1}).decode())
+            self._seq += 1  # not before: a teller that is cancelled while it waits to send leaves no gap
 
 
 def overlaid(view: BattleView, live: LiveTurn) -> BattleView:

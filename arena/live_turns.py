@@ -4,6 +4,7 @@ may listen to it."""
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -11,10 +12,10 @@ from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
-from django.db import DatabaseError
+from django.db import transaction
 from django.utils import timezone
 
-from arena import battles, transcripts
+from arena import battles, transcripts, watching
 from arena.database import in_database
 from arena.errors import Busy
 from arena.listening import Listener, MoreText, NewState
@@ -22,7 +23,7 @@ from arena.models import LIVE_STATES, Answer, Turn
 from arena.protocol import AnswerState, Side
 from arena.streaming import Duel, Ended, Shown
 from arena.transcripts import Progress, Script
-from llms.engines.base import Deadlines, EngineError, StreamEvent, within_deadlines
+from llms.engines.base import Deadlines, EngineError, GenerationFailed, StreamEvent, within_deadlines
 from llms.models import LanguageModel
 from llms.pool import pool
 
@@ -63,7 +64,7 @@ class LiveTurn:
         self._listeners: set[Listener] = set()
         self._n_replaced = 0
         self._broken_off_as: AnswerState | None = None
-        self._lonely_since: asyncio.TimerHandle | None = None
+        self._alone_since: float | None = time.monotonic()
         self.task = asyncio.create_task(self._run(), name=f"turn-{script.turn.pk}")
 
     @property
@@ -75,23 +76,28 @@ class LiveTurn:
     def listen(self) -> Listener:
         listener = Listener()
         self._listeners.add(listener)
-        if self._lonely_since:
-            self._lonely_since.cancel()
+        self._alone_since = None
         return listener
 
     def leave(self, listener: Listener) -> None:
-        """The last one to leave gives the turn half a minute; then nobody will read it, and it is not worth a GPU."""
         self._listeners.discard(listener)
-        if not self._listeners and not self.task.done():
-            loop = asyncio.get_running_loop()
-            self._lonely_since = loop.call_later(OUTLIVES_SOCKET_SECONDS, self.break_off, AnswerState.CUT_OFF)
+        if not self._listeners:
+            self._alone_since = time.monotonic()
+
+    def has_been_alone_for_long(self) -> bool:
+        """Nobody will read it any more, and it is not worth a GPU."""
+        return self._alone_since is not None and time.monotonic() - self._alone_since > OUTLIVES_SOCKET_SECONDS
 
     def break_off(self, state: AnswerState) -> None:
         """Stop the computation; what was shown stays. `state` says whose wish it was."""
         if self._broken_off_as is None:
             self._broken_off_as = state
-            # not at once: a task that is cancelled before its first step would never wind up
-            asyncio.get_running_loop().call_soon(self.task.cancel)
+            self._duel.stop()
+
+    def runs(self, script: Script) -> bool:
+        """Whether the answers that a script still waits for are being written here."""
+        own = {live.row.pk for live in self.answers.values()}
+        return all(row.pk in own for row in script.answers.values() if row.state in LIVE_STATES)
 
     def progress(self) -> list[Progress]:
         return [self._progress_of(side) for side, live in self.answers.items() if live.state in LIVE_STATES]
@@ -108,34 +114,41 @@ class LiveTurn:
                     self._show(event)
                 else:
                     await self._end_side(event)
-        except asyncio.CancelledError:
-            logger.info("turn %s was broken off: %s", self.turn_id, self._broken_off_as)
         finally:
             await self._wind_up()
 
     async def _wind_up(self) -> None:
-        """Leaves no answer live, whatever ended the run."""
-        await self._duel.close()
+        """Leaves no answer live and no listener waiting, whatever ended the run."""
         state = self._broken_off_as or AnswerState.CUT_OFF
-        for side, live in self.answers.items():
-            if live.state in LIVE_STATES:
-                await in_database(transcripts.break_off, self._progress_of(side), state)
-                self._change(side, state)
-        await in_database(transcripts.end_turn, self.turn_id)
-        for listener in self._listeners:
-            listener.end()
+        try:
+            await self._duel.close()
+            for side, live in self.answers.items():
+                if live.state in LIVE_STATES:
+                    await in_database(transcripts.break_off, self._progress_of(side), state)
+                    self._change(side, state)
+            await in_database(transcripts.end_turn, self.turn_id)
+        finally:
+            for listener in self._listeners:
+                listener.end()
 
     def _open(self, side: Side, llm: LanguageModel) -> None:
         self._duel.open(side, self._stream(side, llm))
 
     async def _stream(self, side: Side, llm: LanguageModel) -> AsyncGenerator[StreamEvent]:
-        """Waits for the engine first: loading weights does not count against the time to the first token."""
-        engine = await asyncio.shield(asyncio.wrap_future(pool.load(llm)))
-        messages, sampling = transcripts.conversation(self.script, side, llm, settings.ANSWER_TOKEN_LIMIT)
+        """Waits for the engine first: loading weights does not count against the time to the first token. A defect in
+        an engine is that side's failure; the other side goes on."""
         limits = Deadlines(settings.FIRST_TOKEN_SECONDS, settings.STALLED_SECONDS, settings.ANSWER_SECONDS)
-        async with contextlib.aclosing(within_deadlines(engine.stream(messages, sampling), limits)) as stream:
-            async for event in stream:
-                yield event
+        try:
+            engine = await asyncio.shield(asyncio.wrap_future(pool.load(llm)))
+            messages, sampling = transcripts.conversation(self.script, side, llm, settings.ANSWER_TOKEN_LIMIT)
+            async with contextlib.aclosing(within_deadlines(engine.stream(messages, sampling), limits)) as stream:
+                async for event in stream:
+                    yield event
+        except EngineError:
+            raise
+        except Exception as error:
+            logger.exception("the engine of %s has a defect", llm.slug)
+            raise GenerationFailed(f"{type(error).__name__}: {error}") from error
 
     def _show(self, event: Shown) -> None:
         live = self.answers[event.side]
@@ -154,28 +167,32 @@ class LiveTurn:
             self._change(event.side, AnswerState.COMPLETE)
         elif event.error:
             logger.warning("%s failed in turn %s: %s", live.row.llm.slug, self.turn_id, event.error)
-            await in_database(transcripts.fail, self._progress_of(event.side), event.error)
-            if not await self._replace(event.side, event.error):
+            successor = await in_database(self._fail, event.side, event.error)
+            if successor is None:
                 live.error_code = event.error.code
                 self._change(event.side, AnswerState.FAILED)
+            else:
+                self._n_replaced += 1
+                self.answers[event.side] = LiveAnswer.of(successor)
+                self._change(event.side, AnswerState.WAITING)
+                self._open(event.side, successor.llm)
 
-    async def _replace(self, side: Side, error: EngineError) -> bool:
+    @transaction.atomic
+    def _fail(self, side: Side, error: EngineError) -> Answer | None:
+        """In one transaction, so that nobody can retry a side that is about to be replaced. Returns the answer of the
+        model that takes over, if one does."""
+        transcripts.fail(self._progress_of(side), error)
+        if not self._may_replace(error):
+            return None
+        failed = self.answers[side].row
+        self.script.tried.add(failed.llm_id)
+        return battles.replace(failed, self.script.user, already_tried=frozenset(self.script.tried))
+
+    def _may_replace(self, error: EngineError) -> bool:
         """On the first turn another model takes the failed one's place, if there is one. A prompt that is too long
         for one model is the prompt's fault, and is said."""
-        live = self.answers[side]
-        if self.script.turn.index > 0 or self._n_replaced >= REPLACEMENTS_PER_TURN or error.code == "prompt_too_long":
-            return False
-        self.script.tried.add(live.row.llm_id)
-        successor = await in_database(
-            battles.replace, live.row, self.script.user, already_tried=frozenset(self.script.tried)
-        )
-        if successor is None:
-            return False
-        self._n_replaced += 1
-        self.answers[side] = LiveAnswer.of(successor)
-        self._change(side, AnswerState.WAITING)
-        self._open(side, successor.llm)
-        return True
+        is_first = self.script.turn.index == 0 and self._n_replaced < REPLACEMENTS_PER_TURN
+        return is_first and error.code != "prompt_too_long" and self._broken_off_as is None
 
     def _change(self, side: Side, state: AnswerState) -> None:
         live = self.answers[side]
@@ -191,11 +208,11 @@ class LiveTurn:
 
 
 class LiveTurns:
-    """All turns of this process, by battle, and the one task that saves them all once a second."""
+    """All turns of this process, by battle, and the one task that tends them all once a second."""
 
     def __init__(self) -> None:
         self._by_battle: dict[uuid.UUID, LiveTurn] = {}
-        self._flusher: asyncio.Task[None] | None = None
+        self._tender: asyncio.Task[None] | None = None
 
     def find(self, battle_id: uuid.UUID) -> LiveTurn | None:
         return self._by_battle.get(battle_id)
@@ -206,17 +223,17 @@ class LiveTurns:
             raise Busy
 
     async def begin(self, turn: Turn, user: User | AnonymousUser) -> LiveTurn:
-        """Run a turn that was just made. Called twice, it runs once."""
+        """Run a turn that was just made, or is to be retried. Called twice, it runs once."""
         script = await in_database(transcripts.script_of, turn, user)
         while running := self.find(turn.battle_id):
-            if running.turn_id == turn.pk:
+            if running.runs(script):
                 return running
-            await asyncio.wait([running.task])  # the turn before, about to write its last word
+            await asyncio.wait([running.task])  # the turn or attempt before, about to write its last word
         live = LiveTurn(script)
         self._by_battle[turn.battle_id] = live
         live.task.add_done_callback(lambda task: self._forget(turn.battle_id, task))
-        if self._flusher is None or self._flusher.done():
-            self._flusher = asyncio.create_task(self._flush_while_there_are_any(), name="flush-live-turns")
+        if self._tender is None or self._tender.done():
+            self._tender = asyncio.create_task(self._tend_while_there_are_any(), name="tend-live-turns")
         return live
 
     async def close(self) -> None:
@@ -231,18 +248,25 @@ class LiveTurns:
         if not task.cancelled() and (error := task.exception()):
             logger.error("a turn of battle %s broke", battle_id, exc_info=error)
 
-    async def _flush_while_there_are_any(self) -> None:
+    async def _tend_while_there_are_any(self) -> None:
         while self._by_battle:
             await asyncio.sleep(FLUSH_SECONDS)
-            lives = {live.turn_id: live for live in self._by_battle.values()}
-            progress = [row for live in lives.values() for row in live.progress()]
             try:
-                stopped = await in_database(transcripts.flush, progress, list(lives))
-            except DatabaseError:
-                logger.exception("the text of %d turns could not be saved; trying again", len(lives))
-                continue
-            for turn_id in stopped:
-                lives[turn_id].break_off(AnswerState.STOPPED)
+                await self._tend({live.turn_id: live for live in self._by_battle.values()})
+            except Exception:
+                logger.exception("the text of %d turns could not be saved; trying again", len(self._by_battle))
+
+    async def _tend(self, lives: dict[int, LiveTurn]) -> None:
+        """Save them all, do as was ordered elsewhere, and end what nobody reads."""
+        progress = [row for live in lives.values() for row in live.progress()]
+        orders = await in_database(transcripts.flush, progress, list(lives))
+        for turn_id in orders.stop:
+            lives[turn_id].break_off(AnswerState.STOPPED)
+        for turn_id in orders.give_up:
+            lives[turn_id].break_off(AnswerState.CUT_OFF)
+        for live in lives.values():
+            if live.has_been_alone_for_long() and not await watching.is_watched(live.script.battle.pk):
+                live.break_off(AnswerState.CUT_OFF)
 
 
 live_turns = LiveTurns()

@@ -5,66 +5,96 @@ ordinary words or well-known firms ("Orion", "Acme") are hidden only where the s
 trained by Acme"), because otherwise an honest answer about Acme would be spoiled.
 
 A name is found whatever its case, and however its parts are set apart ("SmolLM2-135M", "smol lm 2 135m",
-"**SmolLM** 2"), but only as a whole word.
+"**SmolLM** 2"), but only as a whole word, and never put together from others: "atom or ion" is no Orion.
 """
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
 
 MASK = "█████"
-SEPARATORS = frozenset(" -_.*`~:/\u00a0\u2010\u2011\u2012\u2013\u200b\u200c\u200d\u2060\ufeff'\"")
-MAX_SEPARATORS = 4
-"""So many in a row may stand between two parts of a name."""
+GAPS = frozenset(" -.~:/'\"\u00a0\u2009\u202f\u2010\u2011\u2012\u2013")
+"""May stand between two parts of a name: "Smol LM-2"."""
+UNSEEN = frozenset("*_`\\™®\u00ad\u200b\u200c\u200d\u2060\ufeff")
+"""Mark-up, trade marks and characters without width: may stand between any two letters of a name."""
+MAX_BETWEEN = 4
+"""So many of both in a row."""
 MIN_NAME_LENGTH = 3
 """Letters and digits. Shorter names are ordinary words too often."""
 CUE_REACH = 80
 """Characters before an ordinary word in which the sentence must speak of its writer."""
 
 _SELF_REFERENCE = re.compile(
-    r"\b(?:i am|i'm|i’m|i was|my name|call me|as an? (?:ai|language|large)"
-    r"|(?:made|built|created|developed|trained|designed) by|(?:model|assistant) (?:by|from|of|named|called)"
-    r"|ben bir|ben,|benim ad\w*|adım)\b",
+    r"\b(?:i\sam|i['’]m|i\swas|my\sname|call\sme|as\san?\s(?:ai|language|large)"
+    r"|(?:made|built|created|developed|trained|designed)\sby|(?:model|assistant)\s(?:by|from|of|named|called)"
+    r"|ben\sbir|benim\sad\w*|adım|ismim|bana|ich\sbin|mein\sname|je\ssuis|je\sm['’]appelle|me\sllamo|soy)\b"
+    r"|\bben(?:,|\W*$)|我是|我叫",
     re.IGNORECASE,
 )
+_CUES_AFTER = ("tarafından", "trained me", "made me", "built me", "created me", "developed me", "is my name")
+"""What speaks of the writer, too, when it follows the name at once."""
 _SENTENCE_END = re.compile(r"[.!?。\n]\s")
+_WITHOUT_BLANKS = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u31ff\u3400-\u9fff\uac00-\ud7af\uff66-\uffdc"
+    "\U00020000-\U0003ffff]"
+)
+"""Letters of scripts that set no blanks between words, or hang particles on names: Thai, Chinese, Japanese, Korean."""
 
 
 class Kind(Enum):
     ALWAYS = "always"
     OF_ITSELF = "of itself"
+    CUE = "cue"
+    """No name, but the end of what speaks of the writer, behind one."""
 
 
-class _Node(NamedTuple):
-    children: dict[str, "_Node"]
-    kinds: set["Kind"]
+@dataclass(slots=True)
+class _Node:
+    children: dict[str, "_Node"] = field(default_factory=dict)
+    kinds: set[Kind] = field(default_factory=set)
     """Not empty where a name may end."""
+    ends_part: bool = False
+    """Whether a gap may follow, as between "Smol" and "LM"."""
 
 
 class Names:
     """A tree of the letters and digits of all names to hide. Built once, used by every stream."""
 
     def __init__(self, always: Iterable[str], of_itself: Iterable[str] = ()) -> None:
-        self.root = _Node({}, set())
-        for kind, words in ((Kind.ALWAYS, always), (Kind.OF_ITSELF, of_itself)):
-            for word in words:
-                self._add(word, kind)
+        self.root = _Node()
+        for name in always:
+            self._add(name, Kind.ALWAYS)
+        for name in of_itself:
+            if self._add(name, Kind.OF_ITSELF):
+                for cue in _CUES_AFTER:
+                    self._add(f"{name} {cue}", Kind.CUE)
 
-    def _add(self, word: str, kind: Kind) -> None:
-        letters = [letter for character in word for letter in fold(character)]
-        if len(letters) < MIN_NAME_LENGTH:
-            return
-        node = self.root
-        for letter in letters:
-            node = node.children.setdefault(letter, _Node({}, set()))
+    def _add(self, word: str, kind: Kind) -> bool:
+        if sum(len(fold(character)) for character in word) < MIN_NAME_LENGTH:
+            return False
+        node, before = self.root, ""
+        for character in word:
+            if fold(character) and before and _begins_part(before, character):
+                node.ends_part = True
+            for letter in fold(character):
+                node = node.children.setdefault(letter, _Node())
+            before = character
         node.kinds.add(kind)
+        return True
 
 
+def _begins_part(before: str, character: str) -> bool:
+    return not before.isalnum() or character.isupper() or before.isdigit() != character.isdigit()
+
+
+@functools.lru_cache(maxsize=4096)
 def fold(character: str) -> str:
     """The letters and digits that a character stands for; empty for everything else. `İ`, `ı` and `I` are one."""
+    if not character.isalnum():
+        return ""
     folded = unicodedata.normalize("NFKD", character.replace("ı", "i")).casefold()
     return "".join(letter for letter in folded if letter.isalnum())
 
@@ -80,51 +110,49 @@ class Masker:
     names: Names
     _pending: str = ""
     _shown_tail: str = field(default="", repr=False)
+    _in_word: bool = False
 
     def feed(self, piece: str) -> str:
         return self._release(self._pending + piece, is_end=False)
 
     def finish(self) -> str:
+        """What was held back, now that the answer has come to its end. One that was interrupted is not finished: what
+        is held back then may be half a name."""
         return self._release(self._pending, is_end=True)
 
     def _release(self, text: str, *, is_end: bool) -> str:
         shown: list[str] = []
-        position, word_before = 0, self._ends_in_word()
+        position = 0
         while position < len(text):
-            if word_before or not fold(text[position]):
-                word_before = bool(fold(text[position]))
-                shown.append(text[position])
-                position += 1
-                continue
-            try:
-                end = self._end_of_name(text, position, is_end=is_end, before="".join(shown))
-            except _Undecided:
-                break
-            if end:
-                shown.append(MASK)
-                position, word_before = end, False
-            else:
-                shown.append(text[position])
-                position, word_before = position + 1, True
+            character = text[position]
+            end = None
+            if fold(character) and not (self._in_word and _binds(character)):
+                try:
+                    end = self._end_of_name(text, position, shown, is_end=is_end)
+                except _Undecided:
+                    break
+            shown.append(MASK if end else character)
+            if end or not unicodedata.combining(character):
+                self._in_word = not end and _binds(character)
+            position = end or position + 1
         self._pending = text[position:]
         released = "".join(shown)
         self._shown_tail = (self._shown_tail + released)[-CUE_REACH:]
         return released
 
-    def _ends_in_word(self) -> bool:
-        return bool(self._shown_tail) and bool(fold(self._shown_tail[-1]))
-
-    def _end_of_name(self, text: str, start: int, *, is_end: bool, before: str) -> int | None:
+    def _end_of_name(self, text: str, start: int, shown: list[str], *, is_end: bool) -> int | None:
         """Where the longest name to hide ends that begins at `start`."""
+        found = _walk(self.names.root, text, start, is_end=is_end)
+        has_cue = any(Kind.CUE in kinds for _, kinds in found)
         ends = [
             end
-            for end, kinds in _walk(self.names.root, text, start, is_end=is_end)
-            if Kind.ALWAYS in kinds or self._speaks_of_itself(before)
+            for end, kinds in found
+            if Kind.ALWAYS in kinds or (Kind.OF_ITSELF in kinds and (has_cue or self._speaks_of_itself(shown)))
         ]
         return max(ends, default=None)
 
-    def _speaks_of_itself(self, before: str) -> bool:
-        context = (self._shown_tail + before)[-CUE_REACH:]
+    def _speaks_of_itself(self, shown: list[str]) -> bool:
+        context = (self._shown_tail + "".join(shown[-CUE_REACH:]))[-CUE_REACH:]
         sentence = _SENTENCE_END.split(context)[-1]
         return bool(_SELF_REFERENCE.search(sentence))
 
@@ -132,21 +160,20 @@ class Masker:
 def _walk(root: _Node, text: str, start: int, *, is_end: bool) -> list[tuple[int, set[Kind]]]:
     """Every place where a known name that begins at `start` ends. Raises `_Undecided` while more text could matter."""
     found: list[tuple[int, set[Kind]]] = []
-    node, position, separators = root, start, 0
+    node, position, n_between = root, start, 0
     while position < len(text):
-        letters = fold(text[position])
-        if letters:
+        character = text[position]
+        if letters := fold(character):
             descended = _descend(node, letters)
             if descended is None:
                 return found
-            node, separators = descended, 0
-            if node.kinds:
-                if position + 1 == len(text) and not is_end:
-                    raise _Undecided
-                if position + 1 == len(text) or not fold(text[position + 1]):
-                    found.append((position + 1, node.kinds))
-        elif unicodedata.combining(text[position]) or (text[position] in SEPARATORS and separators < MAX_SEPARATORS):
-            separators += 1
+            node, n_between = descended, 0
+            if node.kinds and position + 1 == len(text) and not is_end:
+                raise _Undecided
+            if node.kinds and not _goes_on(text[position : position + 2]):
+                found.append((position + 1, node.kinds))
+        elif n_between < MAX_BETWEEN and _may_stand_inside(character, node):
+            n_between += 1
         else:
             return found
         position += 1
@@ -164,7 +191,24 @@ def _descend(node: _Node, letters: Sequence[str]) -> _Node | None:
     return node
 
 
-def mask(text: str, names: Names) -> str:
-    """The whole of a text that is already complete."""
+def _may_stand_inside(character: str, node: _Node) -> bool:
+    if character in UNSEEN or unicodedata.combining(character):
+        return True
+    return node.ends_part and character in GAPS
+
+
+def _goes_on(border: str) -> bool:
+    """Whether the word goes on behind its first character. "Orion3" is the word Orion and a number."""
+    return len(border) == 2 and all(map(_binds, border)) and border[0].isdigit() == border[1].isdigit()
+
+
+def _binds(character: str) -> bool:
+    """Whether it is one word with a letter beside it."""
+    return character.isalnum() and not _WITHOUT_BLANKS.match(character)
+
+
+def mask(text: str, names: Names, *, is_whole: bool = True) -> str:
+    """All of a text at once. One that was interrupted is not whole: its end may be half a name, and is left out."""
     masker = Masker(names)
-    return masker.feed(text) + masker.finish()
+    shown = masker.feed(text)
+    return shown + masker.finish() if is_whole else shown

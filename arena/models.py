@@ -64,6 +64,9 @@ class Battle(models.Model):
     created_at = models.DateTimeField(db_default=Now(), db_index=True)
     abstained_at = models.DateTimeField(null=True)
 
+    is_new = False
+    """Only on the object that made the row: whoever began a battle runs its first turn, and nobody else does."""
+
     objects = BattleQuerySet.as_manager()
 
     class Meta:
@@ -99,6 +102,9 @@ class Turn(models.Model):
     stop_requested = models.BooleanField(default=False)
     """Set by whichever process hears the voter; obeyed by the one that runs the turn."""
     ended_at = models.DateTimeField(null=True)
+
+    is_new = False
+    """Only on the object that made the row: whoever made a turn runs it, and nobody else does."""
 
     objects = TurnQuerySet.as_manager()
 

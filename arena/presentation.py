@@ -70,8 +70,8 @@ def size_of(llm: LanguageModel) -> str:
     """7_000_000_000 is 7B, 135_000_000 is 135M."""
     if not llm.parameters:
         return ""
-    unit, letter = (BILLION, "B") if llm.parameters >= BILLION else (MILLION, "M")
-    return f"{llm.parameters / unit:.3g}{letter}"
+    unit, letter = (BILLION, "B") if llm.parameters >= 0.9995 * BILLION else (MILLION, "M")
+    return f"{float(f'{llm.parameters / unit:.3g}'):g}{letter}"
 
 
 def _turn_view(turn: Turn, *, is_revealed: bool) -> TurnView:
@@ -102,8 +102,8 @@ def _reveal(battle: Battle, user: User | AnonymousUser) -> Reveal:
     one, other = standings.get(battle.llm_a_id), standings.get(battle.llm_b_id)
     met = meetings(battle.llm_a_id, battle.llm_b_id)
     return {
-        "a": _contender(battle, "a", standings),
-        "b": _contender(battle, "b", standings),
+        "a": _contender(battle, "a", standings, audience),
+        "b": _contender(battle, "b", standings, audience),
         "expected_a": float(win_probability(one.rating - other.rating)) if one and other else None,
         "wins_a": met.wins_a,
         "wins_b": met.wins_b,
@@ -111,7 +111,7 @@ def _reveal(battle: Battle, user: User | AnonymousUser) -> Reveal:
     }
 
 
-def _contender(battle: Battle, side: Side, standings: Mapping[int, Standing]) -> ContenderView:
+def _contender(battle: Battle, side: Side, standings: Mapping[int, Standing], audience: Visibility) -> ContenderView:
     llm = battle.llm_a if side == "a" else battle.llm_b
     attempts = [answer for turn in battle.turns.all() for answer in turn.answers.all() if answer.side == side]
     standing = standings.get(llm.pk)
@@ -125,8 +125,12 @@ def _contender(battle: Battle, side: Side, standings: Mapping[int, Standing]) ->
         "standing_note": "" if standing else _("No rating yet: too few comparisons with other models."),
         "seconds": _seconds(attempts, llm),
         "tokens": sum(answer.completion_tokens or 0 for answer in attempts if answer.llm_id == llm.pk) or None,
-        "replaced": [answer.llm.name for answer in attempts if answer.state == AnswerState.REPLACED],
+        "replaced": [llm.name for llm in _replaced(attempts) if audience in (llm.visibility, Visibility.INTERNAL)],
     }
+
+
+def _replaced(attempts: list[Answer]) -> list[LanguageModel]:
+    return [answer.llm for answer in attempts if answer.state == AnswerState.REPLACED]
 
 
 def _standing_view(standing: Standing) -> StandingView:

@@ -6,6 +6,7 @@ same length, so that neither delay nor speed tells who is writing. Names are mas
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -21,6 +22,9 @@ ALONE_CHARACTERS_PER_TICK = 10
 """Once the other side has ended, the rest flows at 200 characters a second at most, or the common pace if faster."""
 BACKLOG_CHARACTERS = 200_000
 """A stream that is so far ahead of what is shown has to wait."""
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What a database or a socket refuses. Every answer passes here on its way to both."""
 
 
 class Shown(NamedTuple):
@@ -76,6 +80,7 @@ class Duel:
         self._panes: dict[Side, _Pane] = {}
         self._news = asyncio.Event()
         self._has_begun = False
+        self._is_stopped = False
         self._pace = 0
 
     def open(self, side: Side, stream: AsyncGenerator[StreamEvent]) -> None:
@@ -90,6 +95,11 @@ class Duel:
         pane = self._panes.get(side)
         return "".join(pane.written) if pane else ""
 
+    def stop(self) -> None:
+        """Let `events` end at its next step. What was shown until then is all."""
+        self._is_stopped = True
+        self._news.set()
+
     async def close(self) -> None:
         """Stop both streams, and with them the computation behind them."""
         readers = [pane.reader for pane in self._panes.values() if pane.reader]
@@ -99,10 +109,10 @@ class Duel:
 
     async def events(self) -> AsyncIterator[Event]:
         """What the voter may see, as it may be seen. Ends when every opened side has been reported as ended."""
-        while not all(pane.is_reported for pane in self._panes.values()):
+        while not self._is_stopped and not all(pane.is_reported for pane in self._panes.values()):
             await self._news.wait()
             self._news.clear()
-            while events := self._step():
+            while not self._is_stopped and (events := self._step()):
                 for event in events:
                     yield event
                 await asyncio.sleep(TICK_SECONDS)
@@ -116,12 +126,12 @@ class Duel:
             if not pane.end:
                 raise GenerationFailed("the stream ended without saying so")
         except EngineError as error:
-            pane.backlog += pane.masker.finish()
-            pane.error = error
+            pane.error = error  # what the masker holds back may be half a name, and stays back
 
     def _take(self, pane: _Pane, event: StreamEvent) -> None:
         match event:
-            case TextDelta(text):
+            case TextDelta():
+                text = _UNSTORABLE.sub("\ufffd", event.text)
                 pane.written.append(text)
                 pane.backlog += pane.masker.feed(text)
             case StreamEnd():
@@ -162,6 +172,7 @@ def _release(side: Side, pane: _Pane, length: int) -> list[Event]:
     text, pane.backlog = pane.backlog[:length], pane.backlog[length:]
     if text:
         events.append(Shown(side, text))
+    if len(pane.backlog) <= BACKLOG_CHARACTERS:
         pane.room.set()
     if pane.is_over and not pane.backlog and not pane.is_reported and (length or pane.error):
         pane.is_reported = True

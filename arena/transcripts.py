@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from arena.battles import current_answers, names_to_hide
@@ -39,12 +40,21 @@ class Script:
 
 
 class Progress(NamedTuple):
-    """How far a live answer is."""
+    """How far an answer is."""
 
     answer_id: int
     text: str
     shown_text: str
     first_token_at: datetime | None
+
+
+class Orders(NamedTuple):
+    """What was decided elsewhere about the turns that this process runs."""
+
+    stop: set[int]
+    """By their voter."""
+    give_up: set[int]
+    """This process was taken for dead, and they were cut off."""
 
 
 def script_of(turn: Turn, user: User | AnonymousUser) -> Script:
@@ -67,9 +77,10 @@ def conversation(
 
 
 @transaction.atomic
-def flush(progress: Collection[Progress], turn_ids: Collection[int]) -> set[int]:
-    """Save how far all live answers are, and that their turns are alive. Returns the turns to be stopped: those
-    whose voter said so, and those that were given up for dead meanwhile."""
+def flush(progress: Collection[Progress], turn_ids: Collection[int]) -> Orders:
+    """Save how far all live answers are, and that their turns are alive."""
+    running = Turn.objects.running().filter(pk__in=turn_ids)
+    running.update(heartbeat_at=timezone.now())
     for row in progress:
         Answer.objects.filter(pk=row.answer_id, state__in=LIVE_STATES).update(
             text=row.text,
@@ -77,9 +88,11 @@ def flush(progress: Collection[Progress], turn_ids: Collection[int]) -> set[int]
             first_token_at=row.first_token_at,
             state=AnswerState.STREAMING if row.shown_text else AnswerState.WAITING,
         )
-    running = Turn.objects.running().filter(pk__in=turn_ids)
-    running.update(heartbeat_at=timezone.now())
-    return set(turn_ids) - set(running.filter(stop_requested=False).values_list("pk", flat=True))
+    cut_off = Answer.objects.filter(pk__in=[row.answer_id for row in progress], state=AnswerState.CUT_OFF)
+    return Orders(
+        stop=set(running.filter(stop_requested=True).values_list("pk", flat=True)),
+        give_up=set(cut_off.values_list("turn_id", flat=True)),
+    )
 
 
 def complete(progress: Progress, end: StreamEnd) -> bool:
@@ -105,7 +118,9 @@ def break_off(progress: Progress, state: AnswerState) -> bool:
 
 
 def end_turn(turn_id: int) -> None:
-    Turn.objects.running().filter(pk=turn_id).update(ended_at=timezone.now())
+    """Unless an answer is live: somebody retries the turn already."""
+    live = Answer.objects.filter(turn=OuterRef("pk"), state__in=LIVE_STATES)
+    Turn.objects.running().filter(~Exists(live), pk=turn_id).update(ended_at=timezone.now())
 
 
 def _end(progress: Progress, **fields: object) -> bool:

@@ -28,7 +28,13 @@ class Lifespan:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self._start()
+                try:
+                    await self._start()
+                except Exception as error:
+                    # Said, not raised: a server that does not insist on a lifespan would serve without one.
+                    logger.exception("the server cannot begin")
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self._stop()

@@ -1,7 +1,7 @@
 from django.contrib.staticfiles.storage import HashedFilesMixin
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-_STATIC_IMPORTS = HashedFilesMixin._js_module_import_aggregation_patterns[1][:3]
+_STATIC_IMPORTS = HashedFilesMixin._js_module_import_aggregation_patterns[1][:3]  # type: ignore[attr-defined]
 # Django's own pattern also takes the `import("./x.js").Type` of our comments for an import, and they go in circles.
 _DYNAMIC_IMPORT = (
     r"""(?P<matched>(?P<before>=>|await)\s+import\(["'](?P<url>.*?)["']\))""",

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from typing_extensions import TypedDict  # pydantic reads it, and needs this one before Python 3.12
 
 from leaderboard.models import LiveBoard, LiveRating
+from llms.models import Visibility
 from stats.connectivity import ItemStatus
 
 STATUS_WORDS = {
@@ -73,8 +74,11 @@ class ExportRow(TypedDict):
 
 
 def lines_of(board: LiveBoard) -> list[LiveRating]:
-    """Best first; below them, by number of votes, those without a rating."""
+    """Best first; below them, by number of votes, those without a rating. A model that has become internal is gone
+    from the public board at once, and not only from the next one."""
     lines = board.ratings.select_related("llm")
+    if board.audience == Visibility.PUBLIC:
+        lines = lines.filter(llm__visibility=Visibility.PUBLIC)
     return sorted(lines, key=lambda line: (line.rating is None, -(line.rating or 0), -line.n_votes, line.llm.name))
 
 

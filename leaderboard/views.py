@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from leaderboard.models import LiveBoard
 from leaderboard.tables import ExportRow, export_rows, table_of
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @require_safe

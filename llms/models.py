@@ -1,5 +1,6 @@
 """The registry: one row for each language model that the team knows, whatever serves it."""
 
+import json
 import math
 import re
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from llms.chat import Message, Role, SamplingParams
+from llms.engines.options import BadOptions, read_options
 from llms.engines.registry import engine_choices
 
 _FAMILY = re.compile(r"[^\W\d_]+")
@@ -107,17 +109,19 @@ class LanguageModel(models.Model):
         return self.name
 
     def clean(self) -> None:
-        errors: dict[str, list[str]] = {}
-        if not isinstance(self.options, dict):
-            errors["options"] = [str(_("Write an object, for example {“dtype”: “float32”}."))]
-        if not isinstance(self.aliases, list) or not all(isinstance(alias, str) for alias in self.aliases):
-            errors["aliases"] = [str(_("Write a list of names, for example [“Orion”, “Orion 7B”]."))]
-        if not math.isfinite(self.battle_weight or 0):
-            errors["battle_weight"] = [str(_("Write a number."))]
+        errors: dict[str, str] = {}
+        if not isinstance(self.options, dict) or not _can_be_stored(self.options):
+            errors["options"] = str(_("Write an object, for example {“dtype”: “float32”}."))
+        if not _are_names(self.aliases):
+            errors["aliases"] = str(_("Write a list of names, for example [“Orion”, “Orion 7B”]."))
+        if not isinstance(self.battle_weight, int | float) or not math.isfinite(self.battle_weight):
+            errors["battle_weight"] = str(_("Write a number."))
+        if self._descends_from_itself():
+            errors["parent"] = str(_("A model cannot be made from itself."))
         try:
             self.sampling()
-        except (TypeError, ValueError) as error:
-            errors["decoding"] = [str(error)]
+        except ValueError as error:
+            errors["decoding"] = str(error)
         if errors:
             raise ValidationError(errors)
 
@@ -130,6 +134,13 @@ class LanguageModel(models.Model):
         system = [Message(Role.SYSTEM, self.system_prompt)] if self.system_prompt else []
         return [*system, *turns]
 
+    def _descends_from_itself(self) -> bool:
+        ancestor, seen = self.parent, {self.pk} if self.pk else set()
+        while ancestor and ancestor.pk not in seen:
+            seen.add(ancestor.pk)
+            ancestor = ancestor.parent
+        return ancestor is not None
+
     def telling_names(self) -> list[str]:
         """Names that can mean nothing but this model, wherever they stand."""
         return [name for name in (self.name, self.slug, *self.aliases) if name]
@@ -141,6 +152,7 @@ class LanguageModel(models.Model):
 
 
 def sampling_from(decoding: Any) -> SamplingParams:
+    """Raises `ValueError` with a sentence that says what to write instead."""
     if not isinstance(decoding, dict):
         raise ValueError(_("Decoding must be an object, for example {“temperature”: 0.7}."))
     unknown = set(decoding) - set(DECODING_FIELDS)
@@ -150,8 +162,28 @@ def sampling_from(decoding: Any) -> SamplingParams:
             % {"unknown": ", ".join(sorted(unknown)), "known": ", ".join(DECODING_FIELDS)}
         )
     stop = decoding.get("stop", ())
-    return SamplingParams(**{**decoding, "stop": (stop,) if isinstance(stop, str) else tuple(stop)})
+    try:
+        return read_options(SamplingParams, {**decoding, "stop": (stop,) if isinstance(stop, str) else stop})
+    except BadOptions as error:
+        raise ValueError(str(error)) from error
 
 
 def sees_internal(user: User | AnonymousUser) -> bool:
     return user.has_perm("llms.view_internal")
+
+
+def _are_names(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and all(isinstance(name, str) and name.strip() for name in value)
+        and _can_be_stored(value)
+    )
+
+
+def _can_be_stored(value: object) -> bool:
+    """What Python reads as JSON, databases may still refuse: NaN, NUL, and halves of characters."""
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        return "\\u0000" not in text and bool(text.encode())
+    except ValueError:
+        return False

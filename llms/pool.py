@@ -6,6 +6,7 @@ only in decoding or system prompt share one engine.
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterable
@@ -45,9 +46,22 @@ class Readiness(StrEnum):
     FAILED = "failed"
 
 
-class _Entry(NamedTuple):
-    future: Future[Engine]
-    asked_at: float
+class _Entry:
+    """A load, and when it failed if it did."""
+
+    def __init__(self, future: Future[Engine]) -> None:
+        self.future = future
+        self.failed_at = math.inf
+        future.add_done_callback(self._note_failure)
+
+    def is_worth_another_try(self) -> bool:
+        return time.monotonic() - self.failed_at > RETRY_AFTER_SECONDS
+
+    def _note_failure(self, future: Future[Engine]) -> None:
+        if future.cancelled():
+            self.failed_at = -math.inf
+        elif future.exception():
+            self.failed_at = time.monotonic()
 
 
 class Pool:
@@ -63,9 +77,8 @@ class Pool:
         key = EngineKey.of(llm)
         with self._lock:
             entry = self._entries.get(key)
-            if entry is None or _is_worth_another_try(entry):
-                entry = _Entry(self._loader.submit(_bring_up, key), time.monotonic())
-                self._entries[key] = entry
+            if entry is None or entry.is_worth_another_try():
+                entry = self._entries[key] = _Entry(self._loader.submit(_bring_up, key))
             return entry.future
 
     def warm_up(self, llms: Iterable[LanguageModel]) -> None:
@@ -89,12 +102,6 @@ class Pool:
                 entry.future.result().close()
 
 
-def _is_worth_another_try(entry: _Entry) -> bool:
-    if not entry.future.done() or not entry.future.exception():
-        return False
-    return time.monotonic() - entry.asked_at > RETRY_AFTER_SECONDS
-
-
 def _bring_up(key: EngineKey) -> Engine:
     started = time.monotonic()
     logger.info("loading engine %s for %s", key.engine, key.source or "(no source)")
@@ -105,8 +112,9 @@ def _bring_up(key: EngineKey) -> Engine:
     except EngineError:
         logger.exception("engine %s could not load %s", key.engine, key.source)
         raise
-    except LookupError as error:
-        raise LoadingFailed(str(error)) from error
+    except Exception as error:  # the engine boundary: battles know engine errors only, whatever a library raises
+        logger.exception("engine %s broke while it loaded %s", key.engine, key.source)
+        raise LoadingFailed(str(error) or type(error).__name__) from error
     logger.info("engine %s is ready after %.1f s", key.engine, time.monotonic() - started)
     return engine
 

@@ -30,6 +30,12 @@ def _fresh_process() -> Iterator[None]:
     pool.close()
 
 
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    """The real hasher is slow on purpose."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def vera(db: None) -> User:
     return _account("vera", Role.VOTER)
@@ -67,7 +73,9 @@ def register(db: None) -> Callable[..., LanguageModel]:
     """Register a model that answers by a script: `register("Orion", reply="Hello")`."""
 
     def register(name: str, *, visibility: str = Visibility.PUBLIC, **options: Any) -> LanguageModel:
-        fields = {key: options.pop(key) for key in ("status", "battle_weight", "aliases", "organisation") if key in options}
+        fields = {
+            key: options.pop(key) for key in ("status", "battle_weight", "aliases", "organisation") if key in options
+        }
         return LanguageModel.objects.create(
             slug=name.lower().replace(" ", "-"),
             name=name,

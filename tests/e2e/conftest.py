@@ -67,9 +67,9 @@ class Server:
         )
 
     def start(self, *arguments: str) -> None:
-        log = (self.data_dir / "server.log").open("ab")
         command = [sys.executable, "manage.py", "up", *arguments]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=self._env(), stdout=log, stderr=subprocess.STDOUT)
+        with (self.data_dir / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self._env(), stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             assert self.process.poll() is None, (self.data_dir / "server.log").read_text()
@@ -105,7 +105,7 @@ def free_port() -> int:
 def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with keys and an empty database, to be copied by each server."""
     data_dir = tmp_path_factory.mktemp("prepared")
-    Server(data_dir, 0).run("from django.core.management import call_command; call_command('migrate', verbosity=0)")
+    Server(data_dir, free_port()).run("from django.core.management import call_command; call_command('migrate', verbosity=0)")
     return data_dir
 
 

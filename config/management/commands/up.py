@@ -1,10 +1,11 @@
 """The whole product in one process: `python manage.py up`."""
 
+import errno
 import os
 import shutil
 import socket
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from config.env import MAX_PORT
 from llms import demo
 from llms.engines.base import EngineError
 
@@ -27,7 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
         parser.add_argument(
-            "--port", type=int, default=settings.PORT, help=f"port to listen on (default {settings.PORT})"
+            "--port", type=_port, default=settings.PORT, help=f"port to listen on (default {settings.PORT})"
         )
         parser.add_argument(
             "--demo", action="store_true", help="register three small contenders, so that one can vote at once"
@@ -48,14 +50,14 @@ class Command(BaseCommand):
         self._serve(options["host"], options["port"])
 
     def _check_port(self, host: str, port: int) -> None:
-        with socket.socket() as probe:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
             except OSError as error:
                 raise CommandError(
-                    f"Cannot listen on {host}:{port} ({error.strerror}). Another program uses it, perhaps a Hakem that"
-                    f" still runs. Stop that one, or choose another port: --port {port + 1} (make demo PORT={port + 1})"
+                    f"Cannot listen on {host}:{port} ({error.strerror}). {_remedy(error, port)}"
                 ) from error
 
     def _check_disk(self) -> None:
@@ -74,8 +76,10 @@ class Command(BaseCommand):
             )
         except (EngineError, demo.NoModel) as error:
             raise CommandError(str(error)) from error
-        name, password = demo.administrator(settings.KEYS_DIR / "demo_admin_password")
-        self.stdout.write(f"  administrator: {name}, password in {_short(password)}")
+        administrator = demo.administrator(settings.KEYS_DIR / "demo_admin_password")
+        if administrator:
+            name, password_file = administrator
+            self.stdout.write(f"  administrator: {name}, password in {_short(password_file)}")
 
     def _step(self, what: str, work: Any) -> None:
         self.stdout.write(f"  {what} …")
@@ -86,6 +90,8 @@ class Command(BaseCommand):
         self.stdout.write("  Stop it with Ctrl+C.\n")
         if not User.objects.filter(is_superuser=True).exists():
             self.stdout.write("  No administrator yet: python manage.py createsuperuser\n")
+        if not settings.EMBEDDED:
+            self.stdout.write("  Background work is left to `celery -A config.celery worker` and `beat`.\n")
         uvicorn.run(
             "config.asgi:application",
             host=host,
@@ -100,6 +106,21 @@ class Command(BaseCommand):
             proxy_headers=False,
             log_level=settings.LOG_LEVEL.lower(),
         )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_PORT:
+        raise ArgumentTypeError(f"{text!r} is no port: write a number from 1 to {MAX_PORT}")
+    return int(text)
+
+
+def _remedy(error: OSError, port: int) -> str:
+    if error.errno != errno.EADDRINUSE:
+        return "Choose another --host or --port."
+    return (
+        "Another program uses it, perhaps a Hakem that still runs. Stop that one, or choose another port:"
+        f" --port {port + 1} (make demo PORT={port + 1})"
+    )
 
 
 def _begin_again_with(port: int) -> None:

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
+import jinja2.ext
+import jinja2.nodes
+import jinja2.parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from llms.engines.huggingface.gguf_header import BrokenGguf, read_gguf_header
@@ -27,6 +29,16 @@ NO_TEMPLATE = (
     "It has no chat template, so it cannot hold a conversation: register an instruction-tuned version, "
     "or put its template into the file chat_template.jinja beside config.json."
 )
+
+
+class _GenerationTag(jinja2.ext.Extension):
+    """`{% generation %}`, by which some templates mark the model's own words; known to transformers only."""
+
+    tags = {"generation"}
+
+    def parse(self, parser: jinja2.parser.Parser) -> list[jinja2.nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
 class _Unreadable(ValueError):
@@ -68,7 +80,8 @@ def gguf_problems(path: Path) -> list[str]:
         found.append(f"{path.name} holds no complete text model with its tokenizer: choose the model's main GGUF file.")
     elif not header.chat_template:
         found.append(
-            "It has no chat template, so it cannot hold a conversation: choose the GGUF file of an instruction-tuned version."
+            "It has no chat template, so it cannot hold a conversation: "
+            "choose the GGUF file of an instruction-tuned version."
         )
     else:
         found += _template_problems(header.chat_template)
@@ -138,9 +151,7 @@ def _template_problems(template: str) -> list[str]:
     if len(template) > MAX_TEMPLATE_CHARACTERS:
         return [f"Its chat template is longer than {MAX_TEMPLATE_CHARACTERS} characters: use the original one."]
     try:
-        # The same extensions as where it will be rendered; `generation` is a tag that only transformers knows.
-        environment = ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"])
-        environment.parse(template.replace("generation %}", "if true %}").replace("endif true %}", "endif %}"))
+        ImmutableSandboxedEnvironment(extensions=[_GenerationTag, "jinja2.ext.loopcontrols"]).parse(template)
     except jinja2.TemplateError as error:
         return [f"Its chat template is no valid Jinja ({error}): mend chat_template.jinja, or use the original one."]
     return []
@@ -148,15 +159,15 @@ def _template_problems(template: str) -> list[str]:
 
 def _hub_problems(hub_id: HubId) -> list[str]:
     """Whether a hub id that must come from this machine's cache is there."""
-    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub import constants, try_to_load_from_cache  # noqa: PLC0415 - slow, and seldom needed
 
     if not constants.is_offline_mode():
         return []
     path = try_to_load_from_cache(hub_id.name, "config.json", revision=hub_id.revision)
     if not isinstance(path, str):
         return [
-            f"{hub_id.name} is not on this machine and HF_HUB_OFFLINE forbids to fetch it: download it and give the full "
-            "path of its folder, or unset HF_HUB_OFFLINE."
+            f"{hub_id.name} is not on this machine and HF_HUB_OFFLINE forbids to fetch it: "
+            "download it and give the full path of its folder, or unset HF_HUB_OFFLINE."
         ]
     return settings_problems(Path(path).parent)
 

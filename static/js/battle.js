@@ -1,0 +1,325 @@
+/** The battle page: joins the socket, the state and the parts of the page. Each of them knows nothing of the others. */
+import { Announcer } from './lib/announcer.js';
+import { copy } from './lib/clipboard.js';
+import { Composer } from './lib/composer.js';
+import { ConnectionLine } from './lib/connection.js';
+import { Dock } from './lib/dock.js';
+import { data, one, setText } from './lib/dom.js';
+import { forgetWish, makeWish, newKey, openWish } from './lib/drafts.js';
+import { Feedback } from './lib/feedback.js';
+import { offerIdeas } from './lib/ideas.js';
+import { Preferences } from './lib/preferences.js';
+import { Requests } from './lib/requests.js';
+import { RevealView } from './lib/reveal.js';
+import { Seen } from './lib/seen.js';
+import { t } from './lib/sentences.js';
+import { shortcuts } from './lib/shortcuts.js';
+import { Sides } from './lib/sides.js';
+import { BattleSocket } from './lib/socket.js';
+import { BattleState, SIDES } from './lib/state.js';
+import { Turns } from './lib/turns.js';
+
+/** @typedef {import('./lib/state.js').Battle} Battle */
+/** @typedef {import('./lib/pane.js').Pane} Pane */
+
+const NEW = 'new';
+const COPIED_FOR = 2_000;
+
+class BattlePage {
+  #root = one('#battle');
+  #stage = one('[data-stage]', this.#root);
+  #title = one('#stage-title', this.#stage);
+  #preferences = new Preferences(this.#root.dataset.keys === 'on');
+  #state = new BattleState(data('battle-state'));
+  #home = this.#root.dataset.home;
+  #socket = new BattleSocket(this.#socketPath());
+  #requests = new Requests(this.#socket);
+  #announcer = new Announcer(one('[data-announcer]', this.#root));
+  #seen = new Seen();
+  #sides = new Sides(this.#stage);
+  #turns = new Turns(one('[data-turns]', this.#stage), this.#preferences, (pane) => this.#follow(pane));
+  #dock = new Dock(one('[data-dock]', this.#stage));
+  #reveal = new RevealView(one('[data-reveal]', this.#stage), this.#root.dataset.board);
+  #feedback = new Feedback(one('[data-feedback]', this.#stage), Number(this.#root.dataset.commentLimit));
+  #ask = this.#composer('[data-ask]', NEW);
+  #next = this.#composer('[data-composer]', this.#state.battle?.id ?? 'next');
+  #isSlow = false;
+  #retriesWhenStopped = false;
+  #awaitsState = false;
+  #isBack = false;
+
+  constructor() {
+    new ConnectionLine(one('[data-connection]', this.#root), this.#socket);
+    this.#listenToSocket();
+    this.#listenToPage();
+    this.#bindKeys();
+    offerIdeas(one('[data-ideas]', this.#root), (text) => {
+      this.#ask.text = text;
+      this.#ask.focus();
+    });
+    if (this.#state.battle) this.#open(this.#state.battle);
+    else this.#resumeWish();
+  }
+
+  /** @param {Battle} battle as the page was rendered */
+  #open(battle) {
+    this.#render();
+    if (battle.is_mine && !battle.vote) this.#turns.showLast();
+    if (battle.is_mine && battle.phase !== 'abstained') this.#socket.open();
+  }
+
+  /** A battle that was asked for before this page was loaded: by “same prompt, new models”, or before a reload. */
+  #resumeWish() {
+    const wish = openWish();
+    if (!wish) return;
+    this.#ask.text = wish.prompt;
+    this.#start(wish);
+  }
+
+  /** @param {import('./lib/drafts.js').Wish} wish */
+  #start(wish) {
+    this.#ask.busy = t('starting');
+    this.#requests.ask('start', wish, () => true);
+  }
+
+  // --- what the server says
+
+  #listenToSocket() {
+    const socket = this.#socket;
+    socket.addEventListener('open', () => {
+      this.#awaitsState = false;
+      this.#isBack = true;
+      if (!this.#state.battle) this.#requests.repeat();
+    });
+    socket.addEventListener('frame', (/** @type {CustomEvent} */ event) => this.#receive(event.detail));
+    socket.addEventListener('end', () => {
+      this.#requests.drop();
+      this.#ask.busy = this.#next.busy = '';
+      this.#render();
+    });
+  }
+
+  /** @param {any} frame */
+  #receive(frame) {
+    const before = this.#state.battle?.phase;
+    switch (this.#state.apply(frame)) {
+      case 'state':
+        this.#awaitsState = false;
+        return this.#settle(before);
+      case 'answer':
+        this.#turns.updateAnswer(this.#state.battle, frame);
+        this.#announcer.follow(this.#state.battle);
+        return this.#look();
+      case 'delta':
+        this.#turns.append(frame);
+        return this.#look();
+      case 'error':
+        return this.#refuse(frame);
+      case 'gap':
+        if (!this.#awaitsState) this.#socket.send({ type: 'sync' });
+        this.#awaitsState = true;
+    }
+  }
+
+  /** @param {string | undefined} before the phase until now */
+  #settle(before) {
+    const battle = /** @type {Battle} */ (this.#state.battle);
+    if (!before) this.#arrive(battle);
+    const done = this.#requests.settle(battle);
+    if (done === 'turn') this.#next.sent();
+    if (done === 'feedback') this.#feedback.saved();
+    if (!done && this.#isBack) this.#requests.repeat();
+    this.#isBack = false;
+    if (battle.phase !== 'answering') this.#isSlow = false;
+    this.#render();
+    if (before === 'voting' && (battle.phase === 'revealed' || battle.phase === 'abstained')) this.#reveal.focus();
+    if (this.#retriesWhenStopped && battle.can_retry) this.#socket.send({ type: 'retry' });
+    if (battle.phase !== 'answering') this.#retriesWhenStopped = false;
+  }
+
+  /** The battle that was asked for here exists: the page becomes its page. */
+  #arrive(/** @type {Battle} */ battle) {
+    forgetWish();
+    this.#ask.sent();
+    this.#next.belongTo(battle.id);
+    history.replaceState(null, '', battle.url);
+    this.#socket.follow(this.#socketPath());
+    document.title = `${this.#title.textContent} · Hakem`;
+    this.#render();
+    scrollTo({ top: 0, behavior: 'instant' });
+    this.#title.focus({ preventScroll: true });
+  }
+
+  /** @param {{message: string, retry_after?: number}} error */
+  #refuse({ message, retry_after: seconds }) {
+    const kind = this.#requests.drop();
+    this.#ask.busy = this.#next.busy = '';
+    this.#render();
+    if (kind === 'start' || !this.#state.battle) {
+      forgetWish();
+      this.#ask.refuse(message, seconds);
+      this.#ask.focus();
+    } else if (kind === 'turn') this.#next.refuse(message, seconds);
+    else if (kind === 'feedback') this.#feedback.refuse(message, seconds);
+    else this.#dock.refuse(message, seconds);
+  }
+
+  // --- what the reader does
+
+  #listenToPage() {
+    this.#ask.addEventListener('send', (/** @type {CustomEvent} */ event) => this.#start(makeWish(event.detail)));
+    this.#next.addEventListener('send', (/** @type {CustomEvent} */ event) => this.#takeTurn(event.detail));
+    this.#dock.addEventListener('vote', (/** @type {CustomEvent} */ event) => this.#vote(event.detail));
+    this.#dock.addEventListener('abstain', () => {
+      this.#requests.ask('abstain', {}, (battle) => battle.phase === 'abstained');
+      this.#render();
+    });
+    this.#dock.addEventListener('blocked', (/** @type {CustomEvent} */ event) => this.#announcer.say(event.detail));
+    this.#dock.addEventListener('stop', () => this.#socket.send({ type: 'stop' }));
+    this.#dock.addEventListener('retry', () => this.#socket.send({ type: 'retry' }));
+    this.#dock.addEventListener('again', () => {
+      this.#retriesWhenStopped = true;
+      this.#socket.send({ type: 'stop' });
+    });
+    this.#feedback.addEventListener('save', (/** @type {CustomEvent} */ event) => this.#save(event.detail));
+    this.#seen.addEventListener('change', () => this.#renderDock());
+    this.#preferences.addEventListener('change', () => this.#state.battle && this.#render());
+    one('[data-raw]', this.#stage).addEventListener('click', () => this.#toggleRaw());
+    one('[data-rematch]', this.#stage).addEventListener('click', () => this.#rematch());
+    one('[data-copy-link]', this.#stage).addEventListener('click', () => this.#copyLink());
+  }
+
+  #bindKeys() {
+    const dock = this.#dock;
+    shortcuts(this.#root, this.#preferences, {
+      1: () => this.#inVoting() && dock.vote('a'),
+      2: () => this.#inVoting() && dock.vote('tie'),
+      3: () => this.#inVoting() && dock.vote('both_bad'),
+      4: () => this.#inVoting() && dock.vote('b'),
+      n: () => (this.#state.battle ? location.assign(this.#home) : this.#ask.focus()),
+      '/': () => (this.#state.battle ? this.#next : this.#ask).focus(),
+      Escape: () => this.#state.battle?.phase === 'answering' && this.#socket.send({ type: 'stop' }),
+      '[': () => this.#goTo('a'),
+      ']': () => this.#goTo('b'),
+      m: () => this.#state.battle && this.#toggleRaw(),
+      c: () => this.#state.battle?.reveal && this.#copyLink(),
+    });
+  }
+
+  #inVoting() {
+    const battle = this.#state.battle;
+    return Boolean(battle?.is_mine) && (battle.phase === 'voting' || battle.phase === 'answering');
+  }
+
+  /** @param {string} prompt */
+  #takeTurn(prompt) {
+    const battle = /** @type {Battle} */ (this.#state.battle);
+    if (!battle.can_continue) return this.#next.refuse(t('hint_answering'));
+    const n = battle.turns.length;
+    this.#next.busy = t('sending');
+    this.#requests.ask('turn', { key: newKey(), prompt }, (now) => now.turns.length > n);
+    this.#renderDock();
+  }
+
+  /** @param {string} outcome */
+  #vote(outcome) {
+    this.#requests.ask('vote', { outcome }, (battle) => battle.phase === 'revealed');
+    this.#renderDock();
+  }
+
+  /** @param {{reasons: string[], comment: string}} feedback */
+  #save(feedback) {
+    const asText = (/** @type {{reasons: string[], comment: string}} */ { reasons, comment }) =>
+      JSON.stringify([[...reasons].sort(), comment]);
+    const isSaved = (/** @type {Battle} */ battle) => Boolean(battle.vote) && asText(battle.vote) === asText(feedback);
+    if (isSaved(this.#state.battle)) return this.#feedback.saved();
+    this.#requests.ask('feedback', feedback, isSaved);
+  }
+
+  #rematch() {
+    const battle = /** @type {Battle} */ (this.#state.battle);
+    makeWish(battle.turns[0].prompt, battle.id);
+    location.assign(this.#home);
+  }
+
+  #toggleRaw() {
+    this.#preferences.raw = !this.#preferences.raw;
+    this.#announcer.say(t(this.#preferences.raw ? 'announce_raw' : 'announce_formatted'));
+  }
+
+  /** @param {import('./lib/state.js').Side} side */
+  #goTo(side) {
+    if (!this.#turns.last) return;
+    this.#sides.show(side);
+    this.#turns.last[side].focus();
+  }
+
+  async #copyLink() {
+    const label = one('[data-copy-link] [data-label]', this.#stage);
+    const before = label.dataset.before ?? label.textContent;
+    label.dataset.before = before;
+    const worked = await copy(new URL(this.#state.battle.url, location.href).href);
+    const words = t(worked ? 'copied' : 'copy_failed');
+    setText(label, words);
+    this.#announcer.say(words);
+    setTimeout(() => setText(label, before), COPIED_FOR);
+  }
+
+  // --- what the page shows
+
+  #render() {
+    const battle = this.#state.battle;
+    if (!battle) return;
+    one('[data-start]', this.#root).hidden = true;
+    this.#stage.hidden = false;
+    this.#stage.dataset.phase = battle.phase;
+    setText(one('[data-turn-count]', this.#stage), t('turn_count', { turn: battle.turns.length, limit: battle.turn_limit }));
+    one('[data-raw]', this.#stage).setAttribute('aria-pressed', String(this.#preferences.raw));
+    this.#turns.update(battle);
+    this.#reveal.update(battle);
+    this.#feedback.update(battle);
+    this.#announcer.follow(battle);
+    this.#look();
+  }
+
+  #look() {
+    this.#seen.check();
+    this.#renderDock();
+  }
+
+  #renderDock() {
+    const { battle } = this.#state;
+    const last = this.#turns.last;
+    if (!battle || !last) return;
+    const isUnseen = (/** @type {import('./lib/state.js').Side} */ side) => !this.#seen.has(last[side]);
+    const unseen = SIDES.find(isUnseen) ?? null;
+    this.#dock.update(battle, { unseen, isSlow: this.#isSlow, waitsFor: this.#requests.kind });
+    const marks = battle.is_mine && (battle.phase === 'answering' || battle.phase === 'voting');
+    this.#sides.markUnseen({ a: marks && isUnseen('a'), b: marks && isUnseen('b') });
+  }
+
+  /** @param {Pane} pane */
+  #follow(pane) {
+    this.#seen.watch(pane);
+    pane.addEventListener('copied', () => this.#announcer.say(t('copied')));
+    pane.addEventListener('slow', () => {
+      this.#isSlow = true;
+      this.#renderDock();
+    });
+  }
+
+  /**
+   * @param {string} selector
+   * @param {string} draft
+   */
+  #composer(selector, draft) {
+    return new Composer(one(selector, this.#root), { limit: Number(this.#root.dataset.promptLimit), draft });
+  }
+
+  #socketPath() {
+    const { battle } = this.#state;
+    return this.#root.dataset.socket + (battle ? `${battle.id}/` : '');
+  }
+}
+
+new BattlePage();

@@ -1,0 +1,261 @@
+"""What every engine of the registry promises, asked of each of them."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from llms.chat import Message, Role, SamplingParams
+from llms.engines.base import (
+    Engine,
+    EngineError,
+    FinishReason,
+    GenerationFailed,
+    LoadingFailed,
+    NotSupported,
+    PromptTooLong,
+    StreamEnd,
+    TextDelta,
+)
+from llms.engines.registry import ENGINES, engine_class
+from tests.llms.engines.tiny import events_of, load, text_of, user
+
+
+class Setup(NamedTuple):
+    """One way to bring an engine up for these tests, with an answer of hundreds of tokens and a limit for prompts."""
+
+    engine: str
+    options: Mapping[str, Any]
+    needs_weights: bool = False
+
+
+SETUPS = {
+    "echo": Setup("echo", {"reply": "word " * 400, "delay": 0.001, "max_prompt_characters": 2000}),
+    "huggingface, continuous batching": Setup(
+        "huggingface", {"batching": "continuous", "device": "cpu"}, needs_weights=True
+    ),
+    "huggingface, a thread for each": Setup("huggingface", {"batching": "none", "device": "cpu"}, needs_weights=True),
+    "huggingface, eight bits": Setup("huggingface", {"quantization": "int8-dynamic"}, needs_weights=True),
+}
+Load = Callable[..., Engine]
+
+
+@pytest.fixture(params=SETUPS.values(), ids=SETUPS.keys())
+def setup(request: pytest.FixtureRequest) -> Setup:
+    chosen: Setup = request.param
+    return chosen
+
+
+@pytest.fixture
+def source(setup: Setup, request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("tiny_model")) if setup.needs_weights else ""
+
+
+@pytest.fixture
+def engine(setup: Setup, source: str, tmp_path: Path) -> Iterator[Any]:
+    with contextlib.closing(load(setup.engine, source, tmp_path, setup.options)) as engine:
+        yield engine
+
+
+def test_every_registered_engine_is_tested_here() -> None:
+    assert {setup.engine for setup in SETUPS.values()} == set(ENGINES)
+
+
+async def test_a_stream_is_texts_and_then_one_end(engine: Engine) -> None:
+    *deltas, end = await events_of(engine, "hello", temperature=0, max_new_tokens=24)
+
+    assert deltas
+    assert all(isinstance(delta, TextDelta) and delta.text for delta in deltas)
+    assert isinstance(end, StreamEnd)
+
+
+async def test_an_answer_has_no_more_tokens_than_were_allowed(engine: Engine) -> None:
+    for allowed in (1, 7):
+        end = (await events_of(engine, "hello", temperature=0, max_new_tokens=allowed))[-1]
+
+        assert isinstance(end, StreamEnd)
+        assert end.finish_reason is FinishReason.LENGTH
+        assert end.usage.completion_tokens == allowed
+
+
+async def test_usage_counts_the_prompt(engine: Engine) -> None:
+    short = (await events_of(engine, "one", max_new_tokens=2))[-1]
+    long = (await events_of(engine, "one " * 50, max_new_tokens=2))[-1]
+
+    assert isinstance(short, StreamEnd)
+    assert isinstance(long, StreamEnd)
+    assert 0 < short.usage.prompt_tokens < long.usage.prompt_tokens
+
+
+async def test_greedy_answers_repeat_themselves(engine: Engine) -> None:
+    first = await events_of(engine, "hello", temperature=0, max_new_tokens=24)
+    second = await events_of(engine, "hello", temperature=0, max_new_tokens=24)
+
+    assert text_of(first) == text_of(second)
+
+
+async def test_a_stop_string_ends_the_answer_and_is_not_shown(engine: Engine) -> None:
+    whole = text_of(await events_of(engine, "hello", temperature=0, max_new_tokens=24))
+    stop = whole[3:6]
+
+    events = await events_of(engine, "hello", temperature=0, max_new_tokens=24, stop=(stop,))
+
+    assert text_of(events) == whole[: whole.index(stop)]
+    assert isinstance(events[-1], StreamEnd)
+    assert events[-1].finish_reason is FinishReason.STOP
+
+
+async def test_closing_a_stream_stops_the_computation(engine: Any) -> None:
+    stream = engine.stream(user("hello"), SamplingParams(max_new_tokens=300))
+    await anext(stream)
+    assert engine.n_running == 1
+
+    await stream.aclose()
+
+    assert engine.n_running == 0
+
+
+async def test_cancelling_the_reader_stops_the_computation(engine: Any) -> None:
+    begun = asyncio.Event()
+
+    async def read() -> None:
+        async for _ in engine.stream(user("hello"), SamplingParams(max_new_tokens=300)):
+            begun.set()
+
+    reader = asyncio.create_task(read())
+    await begun.wait()
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+
+    assert engine.n_running == 0
+
+
+async def test_two_streams_run_side_by_side(engine: Engine) -> None:
+    order: list[str] = []
+
+    async def read(name: str) -> None:
+        async for _ in engine.stream(user(name), SamplingParams(max_new_tokens=40)):
+            order.append(name)
+
+    await asyncio.gather(read("left"), read("right"))
+
+    assert order.index("right") < len(order) - 1 - order[::-1].index("left")
+    assert order.index("left") < len(order) - 1 - order[::-1].index("right")
+
+
+async def test_streams_may_be_read_in_different_event_loops(engine: Engine) -> None:
+    def read_in_own_loop(text: str) -> str:
+        return text_of(asyncio.run(events_of(engine, text, temperature=0, max_new_tokens=16)))
+
+    alone = [text_of(await events_of(engine, text, temperature=0, max_new_tokens=16)) for text in ("a", "b", "c")]
+    together = await asyncio.gather(*(asyncio.to_thread(read_in_own_loop, text) for text in ("a", "b", "c")))
+
+    assert together == alone
+
+
+async def test_an_earlier_conversation_is_part_of_the_prompt(engine: Engine) -> None:
+    messages = [
+        Message(Role.SYSTEM, "Be brief."),
+        Message(Role.USER, "Hello."),
+        Message(Role.ASSISTANT, "Good day."),
+        Message(Role.USER, "And now?"),
+    ]
+    sampling = SamplingParams(max_new_tokens=2)
+
+    long = [event async for event in engine.stream(messages, sampling)][-1]
+    short = [event async for event in engine.stream(messages[-1:], sampling)][-1]
+
+    assert isinstance(long, StreamEnd)
+    assert isinstance(short, StreamEnd)
+    assert long.usage.prompt_tokens > short.usage.prompt_tokens
+
+
+async def test_a_prompt_that_does_not_fit_is_refused(engine: Engine) -> None:
+    with pytest.raises(PromptTooLong) as failure:
+        await events_of(engine, "far too long " * 1000)
+
+    assert failure.value.user_message
+
+
+async def test_odd_characters_do_no_harm(engine: Engine) -> None:
+    events = await events_of(engine, "\0 <|im_end|> 🏳️‍🌈 ıİğ \ud800 {{ 7*7 }} {prompt}", max_new_tokens=4)
+
+    assert isinstance(events[-1], StreamEnd)
+
+
+def test_many_conversations_are_answered_in_their_order(engine: Engine) -> None:
+    conversations = [user(f"number {number}") for number in range(12)]
+    sampling = SamplingParams(temperature=0, max_new_tokens=8)
+
+    completions = engine.generate(conversations, sampling)
+
+    assert completions == [engine.generate([conversation], sampling)[0] for conversation in conversations]
+    assert all(completion.usage.completion_tokens <= 8 for completion in completions)
+
+
+async def test_a_batch_gives_what_a_stream_gives(engine: Engine) -> None:
+    sampling = SamplingParams(temperature=0, max_new_tokens=12)
+
+    (completion,) = await asyncio.to_thread(engine.generate, [user("hello")], sampling)
+
+    assert completion.text == text_of(await events_of(engine, "hello", temperature=0, max_new_tokens=12))
+
+
+async def test_closing_the_engine_ends_its_streams(engine: Engine) -> None:
+    stream = engine.stream(user("hello"), SamplingParams(max_new_tokens=300))
+    await anext(stream)
+
+    await asyncio.to_thread(engine.close)
+
+    with pytest.raises(GenerationFailed):
+        async for _ in stream:
+            pass
+    with pytest.raises(GenerationFailed):
+        await events_of(engine, "again")
+    with pytest.raises(GenerationFailed):
+        engine.generate([user("again")], SamplingParams())
+
+
+async def test_an_engine_may_be_closed_twice(engine: Engine) -> None:
+    engine.close()
+    engine.close()
+
+
+def test_what_it_cannot_do_it_says(engine: Engine) -> None:
+    with contextlib.suppress(NotSupported):
+        engine.loglikelihoods([])
+    with contextlib.suppress(NotSupported):
+        engine.token_statistics([])
+
+
+def test_an_unknown_option_is_refused(setup: Setup, source: str, tmp_path: Path) -> None:
+    options = {**setup.options, "tempersture": 1}
+
+    with pytest.raises(LoadingFailed, match="tempersture"):
+        load(setup.engine, source, tmp_path, options)
+    (problem,) = engine_class(setup.engine).problems(source, "", options)
+    assert "tempersture" in problem
+
+
+def test_a_good_set_up_has_no_problems(setup: Setup, source: str) -> None:
+    assert engine_class(setup.engine).problems(source, "", setup.options) == []
+
+
+@pytest.mark.parametrize("nonsense", ["", "../../etc/passwd", "/nowhere/at all", "a\nb", "/etc/passwd", "x" * 5000])
+def test_problems_are_sentences_whatever_the_source(setup: Setup, nonsense: str) -> None:
+    problems = engine_class(setup.engine).problems(nonsense, "", {})
+
+    assert all(problem.endswith(".") and len(problem) > 20 for problem in problems)
+    assert bool(problems) is setup.needs_weights
+
+
+def test_every_error_has_something_to_tell_its_user() -> None:
+    pending = [EngineError]
+    while pending:
+        kind = pending.pop()
+        assert kind.user_message.endswith(".")
+        pending += kind.__subclasses__()

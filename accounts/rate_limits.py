@@ -29,7 +29,8 @@ def spend(limit: RateLimitItem, action: str, who: str) -> None:
     """Count one `action` of `who`. Raises `RateLimited` when the limit is reached, and then counts nothing."""
     if not _limiter().hit(limit, action, who):
         window = _limiter().get_window_stats(limit, action, who)
-        raise RateLimited(max(1, math.ceil(window.reset_time - time.time())))
+        # a whole second past the moment: at the moment itself it would still be one too many
+        raise RateLimited(max(1, math.floor(window.reset_time - time.time()) + 1))
 
 
 def forget_all() -> None:

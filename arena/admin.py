@@ -2,6 +2,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from arena.models import Answer, Battle, Vote
 
@@ -26,7 +27,7 @@ class BattleAdmin(ReadOnly):
     search_fields = ("id",)
     readonly_fields = ("attempts",)
 
-    @admin.display(description="attempts")
+    @admin.display(description=_("attempts"))
     def attempts(self, battle: Battle) -> str:
         """Every attempt with its error: what the voter was told in kinder words."""
         answers = Answer.objects.filter(turn__battle=battle).select_related("llm", "turn").order_by("pk")

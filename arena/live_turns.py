@@ -173,6 +173,7 @@ class LiveTurn:
                 self._change(event.side, AnswerState.FAILED)
             else:
                 self._n_replaced += 1
+                self._change(event.side, AnswerState.REPLACED)
                 self.answers[event.side] = LiveAnswer.of(successor)
                 self._change(event.side, AnswerState.WAITING)
                 self._open(event.side, successor.llm)

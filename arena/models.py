@@ -70,6 +70,8 @@ class Battle(models.Model):
     objects = BattleQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("battle")
+        verbose_name_plural = _("battles")
         constraints = [
             models.CheckConstraint(name="battle_between_two_models", condition=~models.Q(llm_a=models.F("llm_b"))),
             models.CheckConstraint(
@@ -172,6 +174,8 @@ class Vote(models.Model):
     created_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     class Meta:
+        verbose_name = _("vote")
+        verbose_name_plural = _("votes")
         constraints = [
             models.CheckConstraint(name="vote_outcome_known", condition=models.Q(outcome__in=Outcome.values)),
         ]

@@ -40,12 +40,12 @@ def env_text(name: str, default: str = "") -> str:
 
 
 def env_bool(name: str, default: bool) -> bool:
-    value = env_text(name).lower()
+    value = env_text(name)
     if not value:
         return default
-    if value not in _TRUE | _FALSE:
+    if value.lower() not in _TRUE | _FALSE:
         raise ImproperlyConfigured(f"{name}={value!r}: write one of 1, true, yes, on, 0, false, no, off")
-    return value in _TRUE
+    return value.lower() in _TRUE
 
 
 def env_int(name: str, default: int, *, at_least: int = 0, at_most: int | None = None) -> int:
@@ -112,8 +112,9 @@ def env_origin(name: str, default: str) -> Origin:
 def env_server(name: str, schemes: Sequence[str], default: str = "") -> str:
     """The URL of a server. It may hold a password, so no error shows it."""
     value = env_text(name, default)
-    if value and value.partition("://")[0] not in schemes:
-        raise ImproperlyConfigured(f"{name} must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    beginnings = tuple(f"{scheme}://" for scheme in schemes)
+    if value and not value.startswith(beginnings):
+        raise ImproperlyConfigured(f"{name} must begin with {' or '.join(beginnings)}")
     return value
 
 

@@ -12,7 +12,8 @@ class EngineClass(Protocol):
     """What a registered class offers besides the methods of `Engine`."""
 
     def from_options(self, source: str, revision: str, options: Mapping[str, Any], *, cache_dir: Path) -> Engine:
-        """Bring the engine up. Blocks; may keep converted weights in `cache_dir`. Raises `LoadingFailed` with a reason that an administrator can act on."""
+        """Bring the engine up. Blocks; may keep converted weights in `cache_dir`. Raises `LoadingFailed` with a reason
+        that an administrator can act on."""
         ...
 
     def problems(self, source: str, revision: str, options: Mapping[str, Any]) -> list[str]:

@@ -1,12 +1,12 @@
 /** The battle page: joins the socket, the state and the parts of the page. Each of them knows nothing of the others. */
 import { Announcer } from './lib/announcer.js';
-import { copy } from './lib/clipboard.js';
 import { Composer } from './lib/composer.js';
 import { ConnectionLine } from './lib/connection.js';
+import { copiesLink } from './lib/copy_link.js';
 import { Dock } from './lib/dock.js';
 import { data, one, setText } from './lib/dom.js';
 import { forgetWish, makeWish, newKey, openWish } from './lib/drafts.js';
-import { Feedback } from './lib/feedback.js';
+import { Feedback, holds } from './lib/feedback.js';
 import { offerIdeas } from './lib/ideas.js';
 import { Preferences } from './lib/preferences.js';
 import { Requests } from './lib/requests.js';
@@ -23,7 +23,6 @@ import { Turns } from './lib/turns.js';
 /** @typedef {import('./lib/pane.js').Pane} Pane */
 
 const NEW = 'new';
-const COPIED_FOR = 2_000;
 
 class BattlePage {
   #root = one('#battle');
@@ -41,8 +40,10 @@ class BattlePage {
   #dock = new Dock(one('[data-dock]', this.#stage));
   #reveal = new RevealView(one('[data-reveal]', this.#stage), this.#root.dataset.board);
   #feedback = new Feedback(one('[data-feedback]', this.#stage), Number(this.#root.dataset.commentLimit));
-  #ask = this.#composer('[data-ask]', NEW);
-  #next = this.#composer('[data-composer]', this.#state.battle?.id ?? 'next');
+  #promptLimit = Number(this.#root.dataset.promptLimit);
+  #ask = new Composer(one('[data-ask]', this.#root), this.#promptLimit, NEW);
+  #next = new Composer(one('[data-composer]', this.#root), this.#promptLimit, this.#state.battle?.id ?? 'next');
+  #copyLink = copiesLink(one('[data-copy-link]', this.#stage), () => this.#state.battle.url, this.#announcer);
   #isSlow = false;
   #retriesWhenStopped = false;
   #awaitsState = false;
@@ -186,16 +187,14 @@ class BattlePage {
     this.#preferences.addEventListener('change', () => this.#state.battle && this.#render());
     one('[data-raw]', this.#stage).addEventListener('click', () => this.#toggleRaw());
     one('[data-rematch]', this.#stage).addEventListener('click', () => this.#rematch());
-    one('[data-copy-link]', this.#stage).addEventListener('click', () => this.#copyLink());
   }
 
   #bindKeys() {
-    const dock = this.#dock;
     shortcuts(this.#root, this.#preferences, {
-      1: () => this.#inVoting() && dock.vote('a'),
-      2: () => this.#inVoting() && dock.vote('tie'),
-      3: () => this.#inVoting() && dock.vote('both_bad'),
-      4: () => this.#inVoting() && dock.vote('b'),
+      1: () => this.#dock.vote('a'),
+      2: () => this.#dock.vote('tie'),
+      3: () => this.#dock.vote('both_bad'),
+      4: () => this.#dock.vote('b'),
       n: () => (this.#state.battle ? location.assign(this.#home) : this.#ask.focus()),
       '/': () => (this.#state.battle ? this.#next : this.#ask).focus(),
       Escape: () => this.#state.battle?.phase === 'answering' && this.#socket.send({ type: 'stop' }),
@@ -204,11 +203,6 @@ class BattlePage {
       m: () => this.#state.battle && this.#toggleRaw(),
       c: () => this.#state.battle?.reveal && this.#copyLink(),
     });
-  }
-
-  #inVoting() {
-    const battle = this.#state.battle;
-    return Boolean(battle?.is_mine) && (battle.phase === 'voting' || battle.phase === 'answering');
   }
 
   /** @param {string} prompt */
@@ -229,11 +223,8 @@ class BattlePage {
 
   /** @param {{reasons: string[], comment: string}} feedback */
   #save(feedback) {
-    const asText = (/** @type {{reasons: string[], comment: string}} */ { reasons, comment }) =>
-      JSON.stringify([[...reasons].sort(), comment]);
-    const isSaved = (/** @type {Battle} */ battle) => Boolean(battle.vote) && asText(battle.vote) === asText(feedback);
-    if (isSaved(this.#state.battle)) return this.#feedback.saved();
-    this.#requests.ask('feedback', feedback, isSaved);
+    if (holds(this.#state.battle, feedback)) return this.#feedback.saved();
+    this.#requests.ask('feedback', feedback, (battle) => holds(battle, feedback));
   }
 
   #rematch() {
@@ -252,17 +243,6 @@ class BattlePage {
     if (!this.#turns.last) return;
     this.#sides.show(side);
     this.#turns.last[side].focus();
-  }
-
-  async #copyLink() {
-    const label = one('[data-copy-link] [data-label]', this.#stage);
-    const before = label.dataset.before ?? label.textContent;
-    label.dataset.before = before;
-    const worked = await copy(new URL(this.#state.battle.url, location.href).href);
-    const words = t(worked ? 'copied' : 'copy_failed');
-    setText(label, words);
-    this.#announcer.say(words);
-    setTimeout(() => setText(label, before), COPIED_FOR);
   }
 
   // --- what the page shows
@@ -306,14 +286,6 @@ class BattlePage {
       this.#isSlow = true;
       this.#renderDock();
     });
-  }
-
-  /**
-   * @param {string} selector
-   * @param {string} draft
-   */
-  #composer(selector, draft) {
-    return new Composer(one(selector, this.#root), { limit: Number(this.#root.dataset.promptLimit), draft });
   }
 
   #socketPath() {

@@ -116,3 +116,13 @@ async def visits(
 def in_thread() -> Callable[..., Any]:
     """Ask the database from an asynchronous test."""
     return in_database
+
+
+@pytest.fixture
+def enrol(register: Callable[..., Any]) -> Callable[..., Any]:
+    """`register`, for asynchronous tests."""
+
+    async def enrol(name: str, **options: Any) -> Any:
+        return await in_database(register, name, **options)
+
+    return enrol

@@ -182,9 +182,9 @@ async def test_abstaining_ends_the_battle_and_reveals_nothing(rivals, visits, in
     assert "Orion" not in "".join(visits.frames)
 
 
-async def test_a_battle_can_be_fought_again_with_the_same_prompt(rivals, register, visits, in_thread):
+async def test_a_battle_can_be_fought_again_with_the_same_prompt(rivals, enrol, visits, in_thread):
     for name in ("Pavo 3B", "Cygnus 1B"):
-        await in_thread(register, name)
+        await enrol(name)
     page = await visits.open()
     await page.start("Who are you?")
     battle = await page.until_phase("voting")

@@ -70,9 +70,9 @@ async def test_a_model_gets_its_system_prompt(orion, lyra, shelf, visits, in_thr
     assert engine.conversations == [[("system", "Be brief."), ("user", "One?")]] * 2
 
 
-async def test_a_model_reads_its_own_words_unmasked(register, shelf, visits):
-    register("Orion 7B", reply="I am Orion 7B")
-    register("Lyra 13B", reply="I am Orion 7B")
+async def test_a_model_reads_its_own_words_unmasked(enrol, shelf, visits):
+    await enrol("Orion 7B", reply="I am Orion 7B")
+    await enrol("Lyra 13B", reply="I am Orion 7B")
     page = await visits.open()
     await page.start("One?")
     await page.until_phase("voting")
@@ -97,10 +97,10 @@ async def test_the_last_turn_is_said_to_be_the_last(orion, lyra, visits, setting
     assert page.battle == battle
 
 
-async def test_an_answer_that_reached_the_limit_says_so(register, visits, settings):
+async def test_an_answer_that_reached_the_limit_says_so(enrol, visits, settings):
     settings.ANSWER_TOKEN_LIMIT = 3
-    register("Orion 7B", reply="abcdefgh" * 9)
-    register("Lyra 13B", reply="abc")
+    await enrol("Orion 7B", reply="abcdefgh" * 9)
+    await enrol("Lyra 13B", reply="abc")
     page = await visits.open()
     await page.start()
     await page.until_phase("voting")
@@ -113,9 +113,9 @@ async def test_an_answer_that_reached_the_limit_says_so(register, visits, settin
 # --- stopping
 
 
-async def test_what_was_shown_before_a_stop_can_be_judged(register, visits, attempts, in_thread):
+async def test_what_was_shown_before_a_stop_can_be_judged(enrol, visits, attempts, in_thread):
     for name in ("Orion 7B", "Lyra 13B"):
-        await in_thread(register, name, reply=LONG, delay=0.001)
+        await enrol(name, reply=LONG, delay=0.001)
     page = await visits.open()
     await page.start()
     await page.until(is_writing)
@@ -130,9 +130,9 @@ async def test_what_was_shown_before_a_stop_can_be_judged(register, visits, atte
     assert LONG.startswith(page.texts()["a"])
 
 
-async def test_a_stop_before_the_first_word_leaves_something_to_retry(register, visits, in_thread):
+async def test_a_stop_before_the_first_word_leaves_something_to_retry(enrol, visits, in_thread):
     for name in ("Orion 7B", "Lyra 13B"):
-        await in_thread(register, name, hang_at=0)
+        await enrol(name, hang_at=0)
     page = await visits.open()
     await page.start()
     await page.until_phase("answering")
@@ -141,10 +141,10 @@ async def test_a_stop_before_the_first_word_leaves_something_to_retry(register, 
     assert (battle["can_retry"], battle["can_vote"]) == (True, False)
 
 
-async def test_a_stop_is_heard_from_the_very_beginning_to_the_very_end(register, visits, in_thread):
+async def test_a_stop_is_heard_from_the_very_beginning_to_the_very_end(enrol, visits, in_thread):
     """Wherever it falls, the battle comes to a state from which its voter can go on."""
     for name in ("Orion 7B", "Lyra 13B"):
-        await in_thread(register, name, reply="ab", chunk_size=1)
+        await enrol(name, reply="ab", chunk_size=1)
     for n_ticks in range(12):
         page = await visits.open()
         await page.start()
@@ -172,9 +172,9 @@ async def test_stopping_stops_the_computation(orion, lyra, shelf, visits):
 # --- failing
 
 
-async def test_a_side_that_failed_is_retried_alone(register, visits, attempts, in_thread):
-    await in_thread(register, "Orion 7B", reply="well")
-    await in_thread(register, "Lyra 13B", chunks=["We", "ll", "!"], fail_at=2, fail_times=1)
+async def test_a_side_that_failed_is_retried_alone(enrol, visits, attempts, in_thread):
+    await enrol("Orion 7B", reply="well")
+    await enrol("Lyra 13B", chunks=["We", "ll", "!"], fail_at=2, fail_times=1)
     page = await visits.open()
     await page.start()
     battle = await page.until_phase("stuck")
@@ -191,9 +191,9 @@ async def test_a_side_that_failed_is_retried_alone(register, visits, attempts, i
     await page.until_phase("revealed")
 
 
-async def test_both_sides_may_fail_and_be_retried(register, visits, attempts, in_thread):
-    for name in ("Orion 7B", "Lyra 13B"):
-        await in_thread(register, name, reply="well", fail_times=1)
+async def test_both_sides_may_fail_and_be_retried(enrol, visits, attempts, in_thread):
+    await enrol("Orion 7B", reply="well", fail_times=1)
+    await enrol("Lyra 13B", reply="good", fail_times=1)  # models with the same options would share an engine
     page = await visits.open()
     await page.start()
     await page.until_phase("stuck")
@@ -207,10 +207,10 @@ async def test_both_sides_may_fail_and_be_retried(register, visits, attempts, in
     ]
 
 
-async def test_a_retry_from_a_tab_that_looks_at_the_wrong_moment_still_runs(register, visits, in_thread, monkeypatch):
+async def test_a_retry_from_a_tab_that_looks_at_the_wrong_moment_still_runs(enrol, visits, in_thread, monkeypatch):
     """The failure is known before the turn has said its last word; a retry that comes just then must not be lost."""
-    for name in ("Orion 7B", "Lyra 13B"):
-        await in_thread(register, name, reply="well", fail_times=1)
+    await enrol("Orion 7B", reply="well", fail_times=1)
+    await enrol("Lyra 13B", reply="good", fail_times=1)  # models with the same options would share an engine
     last_word = live_turns.transcripts.end_turn
 
     def slowly(turn_id):
@@ -225,10 +225,10 @@ async def test_a_retry_from_a_tab_that_looks_at_the_wrong_moment_still_runs(regi
     await page.until_phase("voting")
 
 
-async def test_another_model_takes_over_on_the_first_turn(register, visits, attempts, in_thread):
-    await in_thread(register, "Orion 7B", reply="well", fail_times=99)
+async def test_another_model_takes_over_on_the_first_turn(enrol, visits, attempts, in_thread):
+    await enrol("Orion 7B", reply="well", fail_times=99)
     for name in ("Lyra 13B", "Pavo 3B"):
-        await in_thread(register, name, reply="well")
+        await enrol(name, reply="well")
     for _ in range(20):
         page = await visits.open()
         await page.start()
@@ -238,8 +238,9 @@ async def test_another_model_takes_over_on_the_first_turn(register, visits, atte
     battle = await in_thread(lambda: Battle.objects.get(pk=page.battle["id"]))
     assert battle.probability is None
     assert "Orion" not in "".join(visits.frames)
-    failed = await in_thread(lambda: Answer.objects.get(turn__battle=battle, state="replaced"))
-    assert (failed.llm.name if failed.llm_id else "", failed.error_code) == ("Orion 7B", "generation_failed")
+    replaced = Answer.objects.select_related("llm").filter(turn__battle=battle, state="replaced")
+    failed = await in_thread(replaced.get)
+    assert (failed.llm.name, failed.error_code) == ("Orion 7B", "generation_failed")
     await page.ask("vote", outcome="a")
     reveal = (await page.until_phase("revealed"))["reveal"]
     assert reveal[failed.side]["replaced"] == ["Orion 7B"]
@@ -259,9 +260,9 @@ async def test_no_other_model_takes_over_on_a_later_turn(orion, lyra, pavo, shel
     assert page.answer("a")["attempt"] == page.answer("b")["attempt"] == 1
 
 
-async def test_at_most_two_models_take_over_in_one_turn(register, visits, attempts, in_thread):
+async def test_at_most_two_models_take_over_in_one_turn(enrol, visits, attempts, in_thread):
     for name in ("Orion", "Lyra", "Pavo", "Cygnus", "Draco", "Hydra"):
-        await in_thread(register, f"{name} 7B", reply="well", fail_times=99)
+        await enrol(f"{name} 7B", reply="well", fail_times=99)
     page = await visits.open()
     await page.start()
     await page.until_phase("stuck")
@@ -270,10 +271,10 @@ async def test_at_most_two_models_take_over_in_one_turn(register, visits, attemp
     assert len({llm for (llm,) in await attempts("llm")}) == 4
 
 
-async def test_an_engine_that_cannot_be_loaded_is_replaced_too(register, shelf, visits, in_thread, attempts):
+async def test_an_engine_that_cannot_be_loaded_is_replaced_too(enrol, shelf, visits, in_thread, attempts):
     for name in ("Orion 7B", "Lyra 13B"):
-        await in_thread(register, name)
-    await in_thread(register, "Pavo 3B", battle_weight=1e-9)
+        await enrol(name)
+    await enrol("Pavo 3B", battle_weight=1e-9)
     shelf(lyra=ListeningEngine(), pavo=ListeningEngine())
     page = await visits.open()
     await page.start()
@@ -295,9 +296,9 @@ async def test_a_defect_in_one_engine_leaves_the_other_side_alone(orion, lyra, s
     assert "tensor" not in "".join(visits.frames)
 
 
-async def test_a_prompt_that_is_too_long_for_one_model_is_said_and_not_replaced(register, visits, in_thread, attempts):
+async def test_a_prompt_that_is_too_long_for_one_model_is_said_and_not_replaced(enrol, visits, in_thread, attempts):
     for name in ("Orion 7B", "Lyra 13B", "Pavo 3B"):
-        await in_thread(register, name, reply="well", max_prompt_characters=20)
+        await enrol(name, reply="well", max_prompt_characters=20)
     page = await visits.open()
     await page.start("This prompt has more than twenty characters.")
     await page.until_phase("stuck")
@@ -313,9 +314,10 @@ async def test_a_prompt_that_is_too_long_for_one_model_is_said_and_not_replaced(
         ("ANSWER_SECONDS", {"delay": 0.02, "reply": LONG}, "total_timeout"),
     ],
 )
-async def test_a_model_that_keeps_its_reader_waiting_fails(limit, options, code, register, visits, settings, attempts):
+async def test_a_model_that_keeps_its_reader_waiting_fails(limit, options, code, enrol, visits, settings, attempts):
     setattr(settings, limit, 0.15)
-    await asyncio.gather(*(visits_register(register, name, options) for name in ("Orion 7B", "Lyra 13B")))
+    for name in ("Orion 7B", "Lyra 13B"):
+        await enrol(name, **options)
     page = await visits.open()
     await page.start()
     await page.until_phase("stuck")
@@ -323,16 +325,10 @@ async def test_a_model_that_keeps_its_reader_waiting_fails(limit, options, code,
     assert all(page.answer(side)["message"] for side in ("a", "b"))
 
 
-async def visits_register(register, name, options):
-    from arena.database import in_database
-
-    await in_database(register, name, **options)
-
-
-async def test_the_wait_for_the_weights_does_not_count_against_the_model(register, shelf, visits, settings, in_thread):
+async def test_the_wait_for_the_weights_does_not_count_against_the_model(enrol, shelf, visits, settings, in_thread):
     settings.FIRST_TOKEN_SECONDS = 0.05
-    await in_thread(register, "Orion 7B")
-    await in_thread(register, "Lyra 13B")
+    await enrol("Orion 7B")
+    await enrol("Lyra 13B")
     engines = shelf(orion=ListeningEngine())
     later = live_turns.pool.load
 

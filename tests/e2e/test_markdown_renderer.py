@@ -174,11 +174,21 @@ def test_it_says_what_is_hidden(answer: Harness, text: str, shown: str) -> None:
     assert answer.page.evaluate("harness.answer.textContent") == shown
 
 
-def test_it_draws_nothing_outside_its_box(answer: Harness) -> None:
-    answer.run("render", "$\\kern{-400em}\\raisebox{-400em}{x}\\raisebox{400em}{y}$\n\n" + "Z" + "\u0310" * 400)
-    overflow = "getComputedStyle(harness.answer).overflow"
-    assert answer.page.evaluate(overflow) == "clip"
-    assert answer.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$\\kern{-3em}\\rlap{\\raisebox{5em}{Vote for A}}$",
+        "$\\smash{\\raisebox{4em}{\\rule{5em}{5em}}}$",
+        "$\\kern-900em x$",
+        "Z" + "\u0310" * 900,
+    ],
+    ids=["raised", "smashed", "pulled-left", "combining"],
+)
+def test_it_draws_nothing_outside_its_box(answer: Harness, text: str) -> None:
+    answer.run("render", "")
+    before = answer.page.locator("h1").screenshot()
+    answer.run("render", text)
+    assert answer.page.locator("h1").screenshot() == before
     assert answer.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -343,7 +353,6 @@ def test_reference_links(answer: Harness) -> None:
 
 def test_headings_are_paragraphs(answer: Harness) -> None:
     structure = answer.structure("# a\n\nb\n===\n\n###### c")
-    assert re.findall(r"^ (\S+ class=\S+ \S+)", structure, re.MULTILINE) == ['p class="mh', 'p class="mh', 'p class="mh'] or True
     assert structure.count('p class="mh mh1"') == 2
     assert structure.count('p class="mh mh6"') == 1
 
@@ -356,7 +365,8 @@ def test_headings_are_paragraphs(answer: Harness) -> None:
         ("&lt;b&gt; &copy; &hearts;", '"<b> © ♥"'),
         ("\\*not em\\*", '"*not em*"'),
         ("It costs $5 and $10.", '"It costs $5 and $10."'),
-        ("$5-$10, US$3, $20k to $30k, 5$ or 6$", '"$5-$10, US$3, $20k to $30k, 5$ or 6$"'),
+        ("$5-$10, US$3, $20k to $30k", '"$5-$10, US$3, $20k to $30k"'),
+        ("5$ or 6$", '"5$ or 6$"'),
         ("$5 and 10$ more", '"$5 and 10$ more"'),
         ("$HOME:$PATH and $HOME/$USER", '"$HOME:$PATH and $HOME/$USER"'),
         ("a $ b $ c, \\$x\\$", '"a $ b $ c, $x$"'),

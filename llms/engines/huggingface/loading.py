@@ -58,7 +58,7 @@ def load(source: str, revision: str, options: HuggingFaceOptions, cache_dir: Pat
     report("loading the weights")
     model = _load_weights(folder, options)
     if options.quantization == "int8-dynamic":
-        quantize_linear_layers(model, tokenizer)
+        quantize_linear_layers(model)
     end_tokens = _end_tokens(model, tokenizer)
     model.generation_config = greedy_generation(end_tokens)
     return Loaded(model, tokenizer, prompts, end_tokens, _max_context(model, options))

@@ -16,9 +16,7 @@ class HuggingFaceOptions:
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`. `auto` takes an accelerator where there is one."""
     quantization: Literal["int8-dynamic"] | None = None
-    """`int8-dynamic`: eight-bit weights on the processor, about three times as fast as float32. The scale of the
-    activations is taken over everything computed at the same moment, so that even a greedy answer may vary with what
-    else is running."""
+    """`int8-dynamic`: eight-bit weights on an x86 processor, about three times as fast as float32."""
     max_context: int | None = None
     """Most tokens of a conversation with its answer. Unset: what the model allows, up to 4096."""
     max_concurrent: int = 8

@@ -1,55 +1,68 @@
-"""Eight-bit weights for the processor, except where eight bits would spoil the answers."""
+"""Eight-bit weights for the processor: about a third of the time of float32, for nearly the same answers.
 
-import logging
+torch's own dynamic quantisation gives all tokens that are computed together one common scale. A few tokens, above all
+the first, have inputs hundreds of times larger than the others, and push these towards zero: SmolLM2-135M loses 1.0
+nats a token by it. It would also let the answers of strangers change each other. Here every token has its own scale, and
+the loss is 0.03 nats.
+"""
+
 import warnings
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-logger = logging.getLogger(__name__)
+from llms.engines.base import LoadingFailed
 
-OUTLIER_RATIO = 40.0
-"""A layer whose largest input is this many times their root mean square stays as it is: its inputs share one scale, by
-which a few huge ones push all others towards zero. For SmolLM2-135M this spares 24 of 211 layers, and its loss a token
-rises by 0.1 nats instead of 1.0."""
-PROBE = (
-    "The keel keeps a sailing boat from sliding sideways; together with the sail it lets her travel towards the wind. "
-    "Rüzgâra karşı giden bir tekne zikzak çizer. 风从右边来。 def tack(angle): return 90 - angle  # degrees\n\n"
-    "1. First, pull the sheet in. 2. Then turn the bow through the wind! What happens next?"
-)
+WEIGHT_LEVELS = 127
+SMALLEST_SCALE = 1e-12
 
 
-def quantize_linear_layers(model: Any, tokenizer: Any) -> None:
-    """In place. Weights get a scale for each row, inputs one scale for each call."""
-    ratios = _outlier_ratios(model, tokenizer(PROBE, return_tensors="pt").input_ids)
-    spared = [name for name, ratio in ratios.items() if ratio > OUTLIER_RATIO]
+class EightBitLinear(nn.Module):
+    """A linear layer with a scale for each row of its weights and for each token of its input."""
+
+    def __init__(self, layer: nn.Linear, input_levels: int) -> None:
+        super().__init__()
+        weight = layer.weight.detach()
+        scales = (weight.abs().amax(1) / WEIGHT_LEVELS).clamp_min(SMALLEST_SCALE).double()
+        zeros = torch.zeros(len(scales), dtype=torch.int64)
+        quantized = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
+        self._packed = torch.ops.quantized.linear_prepack(quantized, None)
+        self._bias = layer.bias
+        self._input_scale = 1 / input_levels
+        self._input_zero = input_levels + 1
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        largest = torch.linalg.vector_norm(inputs, torch.inf, -1, keepdim=True).clamp_min_(SMALLEST_SCALE)
+        outputs: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
+            inputs / largest, self._input_scale, self._input_zero, self._packed
+        ).mul_(largest)
+        return outputs if self._bias is None else outputs.add_(self._bias)
+
+
+def quantize_linear_layers(model: nn.Module) -> None:
+    """In place."""
     with warnings.catch_warnings():
         # Deprecated in favour of torchao, which is no part of torch; it still works in the pinned version.
-        warnings.filterwarnings("ignore", message="torch.ao.quantization is deprecated", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", message="torch.quantize_per_tensor", category=UserWarning)
-        toolbox: Any = torch.ao.quantization
-        rule = dict.fromkeys(ratios.keys() - spared, toolbox.per_channel_dynamic_qconfig)
-        toolbox.quantize_dynamic(model, rule, dtype=torch.qint8, inplace=True)
-    logger.info("%d of %d linear layers keep their numbers, for outliers in their inputs", len(spared), len(ratios))
+        warnings.filterwarnings("ignore", message="torch.quantize_per_tensor, torch.quantize_per_channel")
+        try:
+            levels = _input_levels()
+        except (RuntimeError, NotImplementedError) as error:
+            raise LoadingFailed(
+                "quantization int8-dynamic needs an x86 processor: leave the option out on this machine"
+            ) from error
+        for name, layer in list(model.named_modules()):
+            if isinstance(layer, nn.Linear):
+                model.set_submodule(name, EightBitLinear(layer, levels))
 
 
-@torch.no_grad()
-def _outlier_ratios(model: Any, tokens: Tensor) -> dict[str, float]:
-    """For each linear layer the largest of its inputs over their root mean square, while the model reads a text."""
-    ratios: dict[str, float] = {}
-
-    def measure(name: str, inputs: Tensor) -> None:
-        ratios[name] = float(inputs.abs().max() / inputs.square().mean().sqrt().clamp_min(1e-12))
-
-    hooks = [
-        layer.register_forward_pre_hook(lambda _, inputs, name=name: measure(name, inputs[0]))
-        for name, layer in model.named_modules()
-        if isinstance(layer, nn.Linear)
-    ]
-    try:
-        model(tokens)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return ratios
+def _input_levels() -> int:
+    """Steps on either side of zero. Processors without VNNI instructions add products in sixteen bits, which overflow
+    when both factors use all of their eight bits; there the inputs make do with seven."""
+    layer = nn.Linear(64, 64, bias=False)
+    nn.init.ones_(layer.weight)
+    inputs: Any = torch.ones(1, 64)
+    full = WEIGHT_LEVELS
+    with torch.no_grad():
+        overflows = bool((EightBitLinear(layer, full)(inputs) - layer(inputs)).abs().max() > 1)
+    return full // 2 if overflows else full

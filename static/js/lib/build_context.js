@@ -3,7 +3,7 @@
  * static files storage takes a type import in a comment for an import, and refuses circles.
  */
 
-import { appendText } from "./characters.js";
+import { appendText } from './characters.js';
 
 export class BuildContext {
   /**
@@ -11,7 +11,7 @@ export class BuildContext {
    * @param {import("./strings.js").Strings} given.strings
    * @param {{katexStyles?: string}} given.assets
    * @param {boolean} given.isGrowing the block may still change
-   * @param {object} given.memory lives as long as the flow
+   * @param {{tree?: any}} given.memory lives as long as the flow
    * @param {number} given.formulas how many came before this block
    */
   constructor({ strings, assets, isGrowing, memory, formulas }) {

@@ -7,12 +7,12 @@
  * and tag characters in a flag.
  */
 
-const FLAG_WITH_TAGS = "\\u{1F3F4}[\\u{E0020}-\\u{E007F}]+";
+const FLAG_WITH_TAGS = '\\u{1F3F4}[\\u{E0020}-\\u{E007F}]+';
 const HIDDEN =
-  "[\\u0000-\\u0008\\u000B\\u000C\\u000E-\\u001F\\u007F-\\u009F" +
-  "\\u00AD\\u034F\\u115F\\u1160\\u17B4\\u17B5\\u180E\\u200B\\u2028-\\u202E\\u2060-\\u206F" +
-  "\\u3164\\uFEFF\\uFFA0\\uFFF9-\\uFFFB\\u{E0000}-\\u{E007F}]";
-const PATTERN = new RegExp(`${FLAG_WITH_TAGS}|(${HIDDEN})\\1*`, "gu");
+  '[\\u0000-\\u0008\\u000B\\u000C\\u000E-\\u001F\\u007F-\\u009F' +
+  '\\u00AD\\u034F\\u115F\\u1160\\u17B4\\u17B5\\u180E\\u200B\\u2028-\\u202E\\u2060-\\u206F' +
+  '\\u3164\\uFEFF\\uFFA0\\uFFF9-\\uFFFB\\u{E0000}-\\u{E007F}]';
+const PATTERN = new RegExp(`${FLAG_WITH_TAGS}|(${HIDDEN})\\1*`, 'gu');
 
 /**
  * Append text to a node, hidden characters shown.
@@ -46,9 +46,9 @@ function appendPlain(parent, text) {
  * @returns {HTMLElement}
  */
 function mark(character, times) {
-  const element = document.createElement("span");
-  element.className = "md-char";
-  element.textContent = nameOf(character.codePointAt(0) ?? 0) + (times > 1 ? `×${times}` : "");
+  const element = document.createElement('span');
+  element.className = 'md-char';
+  element.textContent = nameOf(character.codePointAt(0) ?? 0) + (times > 1 ? `×${times}` : '');
   return element;
 }
 
@@ -60,6 +60,6 @@ function mark(character, times) {
  */
 function nameOf(point) {
   if (point < 0x20) return String.fromCodePoint(0x2400 + point);
-  if (point === 0x7f) return "\u2421";
-  return `U+${point.toString(16).toUpperCase().padStart(4, "0")}`;
+  if (point === 0x7f) return '\u2421';
+  return `U+${point.toString(16).toUpperCase().padStart(4, '0')}`;
 }

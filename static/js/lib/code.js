@@ -2,8 +2,8 @@
  * Code blocks: the language's name, a copy button, the code.
  */
 
-import { copy } from "./clipboard.js";
-import { appendCode } from "./highlight.js";
+import { copy } from './clipboard.js';
+import { appendCode } from './highlight.js';
 
 const SHOWN_FOR_MS = 1600;
 
@@ -16,19 +16,19 @@ const SHOWN_FOR_MS = 1600;
 const sources = new WeakMap();
 
 /**
- * @param {object} token a fence or an indented code block
+ * @param {import('./markdown_parser.js').Token} token a fence or an indented code block
  * @param {import("./build_context.js").BuildContext} context
  * @returns {HTMLElement}
  */
 export function codeBlock(token, context) {
   const label = languageLabel(token.info);
-  const block = div("md-code");
-  const bar = div("md-code-bar");
-  const name = document.createElement("span");
-  name.className = "md-code-language";
+  const block = div('md-code');
+  const bar = div('md-code-bar');
+  const name = document.createElement('span');
+  name.className = 'md-code-language';
   context.appendText(name, label || context.strings.code);
   bar.append(name, copyButton(context.strings.copy));
-  block.dir = "ltr";
+  block.dir = 'ltr';
   block.append(bar, scrollBox(token.content, label, context));
   return block;
 }
@@ -38,7 +38,7 @@ export function codeBlock(token, context) {
  * @returns {HTMLElement}
  */
 function div(className) {
-  const element = document.createElement("div");
+  const element = document.createElement('div');
   element.className = className;
   return element;
 }
@@ -48,7 +48,7 @@ function div(className) {
  * @returns {string} its first word, when that can be the name of a language
  */
 function languageLabel(info) {
-  return /^\s*\{?\.?([\p{L}\d#+_.-]{1,24})(?=[\s,:;{}=]|$)/u.exec(info)?.[1] ?? "";
+  return /^\s*\{?\.?([\p{L}\d#+_.-]{1,24})(?=[\s,:;{}=]|$)/u.exec(info)?.[1] ?? '';
 }
 
 /**
@@ -56,9 +56,9 @@ function languageLabel(info) {
  * @returns {HTMLButtonElement}
  */
 function copyButton(label) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "md-copy";
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'md-copy';
   button.textContent = label;
   return button;
 }
@@ -70,13 +70,13 @@ function copyButton(label) {
  * @returns {HTMLElement}
  */
 function scrollBox(content, label, context) {
-  const pre = document.createElement("pre");
-  const code = document.createElement("code");
+  const pre = document.createElement('pre');
+  const code = document.createElement('code');
   pre.tabIndex = 0;
-  pre.setAttribute("role", "group");
-  pre.setAttribute("aria-label", [context.strings.code, label].filter(Boolean).join(", "));
+  pre.setAttribute('role', 'group');
+  pre.setAttribute('aria-label', [context.strings.code, label].filter(Boolean).join(', '));
   appendCode(code, { code: content, label }, context);
-  sources.set(code, content.replace(/\n$/, ""));
+  sources.set(code, content.replace(/\n$/, ''));
   pre.append(code);
   return pre;
 }
@@ -97,8 +97,8 @@ export function keepSource(current, next) {
  * @param {import("./strings.js").Strings} strings
  */
 export async function copyOnClick(event, strings) {
-  const button = event.target instanceof Element ? event.target.closest("button.md-copy") : null;
-  const code = button?.closest(".md-code")?.querySelector("code");
+  const button = event.target instanceof Element ? event.target.closest('button.md-copy') : null;
+  const code = button?.closest('.md-code')?.querySelector('code');
   const source = code ? sources.get(code) : undefined;
   if (!button || source === undefined || !(await copy(source))) return;
   button.textContent = strings.copied;

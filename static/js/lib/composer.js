@@ -25,9 +25,10 @@ export class Composer extends EventTarget {
 
   /**
    * @param {HTMLFormElement} form
-   * @param {{limit: number, draft: string}} options `draft` names the battle that the text is meant for
+   * @param {number} limit of a prompt, in characters
+   * @param {string} draft names the battle that the text is meant for
    */
-  constructor(form, { limit, draft }) {
+  constructor(form, limit, draft) {
     super();
     this.#form = form;
     this.#box = one('[data-box]', form);

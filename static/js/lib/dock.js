@@ -31,6 +31,7 @@ export class Dock extends EventTarget {
 
   /** @param {string} outcome */
   vote(outcome) {
+    if (this.#votes[0].closest('[hidden]')) return;
     if (this.#canVote) this.#wish('vote', outcome);
     else this.#flash();
   }

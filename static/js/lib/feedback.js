@@ -85,3 +85,12 @@ export class Feedback extends EventTarget {
     this.dispatchEvent(new CustomEvent('save', { detail: { reasons, comment } }));
   }
 }
+
+/**
+ * Whether a battle's vote has these words already.
+ * @param {import('./state.js').Battle} battle
+ * @param {{reasons: string[], comment: string}} feedback
+ */
+export function holds({ vote }, { reasons, comment }) {
+  return vote?.comment === comment && [...vote.reasons].sort().join() === [...reasons].sort().join();
+}

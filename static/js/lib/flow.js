@@ -2,16 +2,16 @@
  * A column of Markdown blocks that is brought up to date with a growing source.
  */
 
-import { BuildContext } from "./build_context.js";
-import { copyOnClick, keepSource } from "./code.js";
-import { buildBlock, buildRawBlock } from "./markdown_nodes.js";
-import { parseBlocks, parseInline } from "./markdown_parser.js";
-import { patch } from "./patch.js";
+import { BuildContext } from './build_context.js';
+import { copyOnClick, keepSource } from './code.js';
+import { buildBlock, buildRawBlock } from './markdown_nodes.js';
+import { parseBlocks, parseInline } from './markdown_parser.js';
+import { patch } from './patch.js';
 
 /**
  * @typedef {object} Placed a block in the document
  * @property {string} key
- * @property {HTMLElement} node
+ * @property {Node} node
  * @property {boolean} isProvisional build it again even if its source stays
  * @property {number} formulas how many there are up to its end
  */
@@ -25,9 +25,9 @@ export class Flow {
   /** @param {{strings: import("./strings.js").Strings, assets: object}} options */
   constructor(options) {
     this.#options = options;
-    this.element = document.createElement("div");
-    this.element.className = "md-flow";
-    this.element.addEventListener("click", (event) => copyOnClick(event, options.strings));
+    this.element = document.createElement('div');
+    this.element.className = 'md-flow';
+    this.element.addEventListener('click', (event) => copyOnClick(event, options.strings));
   }
 
   /**
@@ -44,7 +44,7 @@ export class Flow {
       const isLast = index === blocks.length - 1;
       for (const promise of this.#place(block, index, isGrowing && isLast)) awaited.add(promise);
     });
-    for (const { node } of this.#placed.splice(blocks.length)) node.remove();
+    for (const { node } of this.#placed.splice(blocks.length)) this.element.removeChild(node);
     return awaited;
   }
 
@@ -70,7 +70,7 @@ export class Flow {
 /**
  * @param {import("./markdown_parser.js").Block} block
  * @param {BuildContext} context
- * @returns {HTMLElement}
+ * @returns {Element}
  */
 function build(block, context) {
   return block.raw === null ? buildBlock(parseInline(block), context) : buildRawBlock(block.raw, context);

@@ -3,7 +3,7 @@
  * exists on the way.
  */
 
-import { languageNamed, loadGrammars } from "./code_languages.js";
+import { languageNamed, loadGrammars } from './code_languages.js';
 
 const MAX_LENGTH = 20_000;
 const MAX_DEPTH = 24;
@@ -14,27 +14,27 @@ const REGROWTH_CHARACTERS = 160;
 
 const CLASS_OF_SCOPE = new Map(
   Object.entries({
-    "hl-keyword": "keyword literal selector-tag name tag operator template-tag",
-    "hl-string": "string regexp char link code formula",
-    "hl-comment": "comment quote doctag",
-    "hl-number": "number symbol bullet",
-    "hl-title": "title section",
-    "hl-type": "type built_in class",
-    "hl-attribute":
-      "attr attribute meta variable template-variable property selector-class selector-id " +
-      "selector-attr selector-pseudo",
-    "hl-addition": "addition",
-    "hl-deletion": "deletion",
-  }).flatMap(([className, scopes]) => scopes.split(" ").map((scope) => [scope, className])),
+    'hl-keyword': 'keyword literal selector-tag name tag operator template-tag',
+    'hl-string': 'string regexp char link code formula',
+    'hl-comment': 'comment quote doctag',
+    'hl-number': 'number symbol bullet',
+    'hl-title': 'title section',
+    'hl-type': 'type built_in class',
+    'hl-attribute':
+      'attr attribute meta variable template-variable property selector-class selector-id ' +
+      'selector-attr selector-pseudo',
+    'hl-addition': 'addition',
+    'hl-deletion': 'deletion',
+  }).flatMap(([className, scopes]) => scopes.split(' ').map((scope) => [scope, className])),
 );
 
-/** @type {object | null} */
+/** @type {any} */
 let highlighter = null;
 /** @type {Map<string, "loading" | "ready" | "failed">} */
 const states = new Map();
 /** @type {Map<string, Promise<void>>} */
 const loads = new Map();
-/** @type {Map<string, object>} */
+/** @type {Map<string, Tree | null>} */
 const trees = new Map();
 
 /**
@@ -63,9 +63,10 @@ export function appendCode(element, { code, label }, context) {
 function readyLanguage(label, context) {
   const language = languageNamed(label);
   if (!language) return null;
-  if (!loads.has(language)) loads.set(language, load(language));
-  if (states.get(language) === "loading") context.waitFor(loads.get(language));
-  return states.get(language) === "ready" ? language : null;
+  const loading = loads.get(language) ?? load(language);
+  loads.set(language, loading);
+  if (states.get(language) === 'loading') context.waitFor(loading);
+  return states.get(language) === 'ready' ? language : null;
 }
 
 /**
@@ -73,29 +74,35 @@ function readyLanguage(label, context) {
  * @returns {Promise<void>} never rejects: without its grammar code stays plain
  */
 async function load(language) {
-  states.set(language, "loading");
+  states.set(language, 'loading');
   try {
     const [core, grammars] = await Promise.all([
-      import("../../vendor/highlightjs-11.12.0/core.min.js"),
+      import('../../vendor/highlightjs-11.12.0/core.min.js'),
       loadGrammars(language),
     ]);
     highlighter ??= core.default;
     for (const [name, grammar] of grammars) {
       if (!highlighter.getLanguage(name)) highlighter.registerLanguage(name, grammar);
     }
-    states.set(language, "ready");
+    states.set(language, 'ready');
   } catch (error) {
     console.warn(`Code in ${language} stays plain:`, error);
-    states.set(language, "failed");
+    states.set(language, 'failed');
   }
 }
+
+/**
+ * @typedef {object} Scope a part of the code with one meaning
+ * @property {string} [scope]
+ * @property {Array<Scope | string>} children
+ */
 
 /**
  * @typedef {object} Tree
  * @property {string} language
  * @property {string} code what it was made from
  * @property {number} length of that code
- * @property {object} root
+ * @property {Scope} root
  */
 
 /**
@@ -141,18 +148,18 @@ function makeTree(code, language) {
  * @param {Tree | null} tree
  */
 function remember(key, tree) {
-  if (trees.size >= MAX_CACHED) trees.delete(trees.keys().next().value);
+  if (trees.size >= MAX_CACHED) trees.delete([...trees.keys()][0]);
   trees.set(key, tree);
 }
 
 /**
  * @param {Node} parent
- * @param {{scope?: string, children: Array<object | string>}} node
+ * @param {Scope} node
  * @param {{depth: number, context: import("./build_context.js").BuildContext}} at
  */
 function appendTree(parent, node, { depth, context }) {
   for (const child of node.children) {
-    if (typeof child === "string") context.appendText(parent, child);
+    if (typeof child === 'string') context.appendText(parent, child);
     else appendTree(spanFor(parent, child.scope, depth), child, { depth: depth + 1, context });
   }
 }
@@ -164,9 +171,9 @@ function appendTree(parent, node, { depth, context }) {
  * @returns {Node} where the scope's content goes; the parent itself when it has no colour
  */
 function spanFor(parent, scope, depth) {
-  const className = CLASS_OF_SCOPE.get(String(scope).split(".", 1)[0]);
+  const className = CLASS_OF_SCOPE.get(String(scope).split('.', 1)[0]);
   if (!className || depth > MAX_DEPTH) return parent;
-  const span = document.createElement("span");
+  const span = document.createElement('span');
   span.className = className;
   parent.appendChild(span);
   return span;

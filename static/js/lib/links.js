@@ -2,7 +2,7 @@
  * Which destinations written by a model may be followed, and what must be said about them.
  */
 
-const FOLLOWED = new Set(["http:", "https:", "mailto:"]);
+const FOLLOWED = new Set(['http:', 'https:', 'mailto:']);
 const HOST = /(?:[\p{L}\p{N}-]+[.\u3002])+\p{L}{2,}/u;
 const INVISIBLE = /[\p{Cf}\p{Cc}]/gu;
 
@@ -47,7 +47,7 @@ export function isReadableDestination(destination) {
  * @returns {string} the host it would have been fetched from, "" when there is none
  */
 export function imageHost(destination) {
-  return parse(destination)?.host ?? "";
+  return parse(destination)?.host ?? '';
 }
 
 /**
@@ -58,10 +58,10 @@ export function imageHost(destination) {
  * @returns {string} "" when nothing needs to be said
  */
 export function targetNote(text, url) {
-  if (url.protocol === "mailto:") return mailNote(text, url);
-  const disguised = url.username || url.password || url.hostname.includes("xn--");
+  if (url.protocol === 'mailto:') return mailNote(text, url);
+  const disguised = url.username || url.password || url.hostname.includes('xn--');
   const deceptive = hostsIn(text).some((host) => !belongsTo(url.hostname, host));
-  return disguised || deceptive ? url.host : "";
+  return disguised || deceptive ? url.host : '';
 }
 
 /**
@@ -71,8 +71,8 @@ export function targetNote(text, url) {
  */
 function mailNote(text, url) {
   const address = url.pathname;
-  const claimsTarget = text.includes("@") || hostsIn(text).length > 0;
-  return claimsTarget && !text.includes(address) ? address : "";
+  const claimsTarget = text.includes('@') || hostsIn(text).length > 0;
+  return claimsTarget && !text.includes(address) ? address : '';
 }
 
 /**
@@ -92,8 +92,11 @@ function belongsTo(hostname, named) {
  * @returns {string[]}
  */
 function hostsIn(text) {
-  const words = text.replace(INVISIBLE, "").normalize("NFKC").toLowerCase().split(/\s+/);
-  return words.flatMap(authorityParts).map(hostAtStart).filter((host) => host !== "");
+  const words = text.replace(INVISIBLE, '').normalize('NFKC').toLowerCase().split(/\s+/);
+  return words
+    .flatMap(authorityParts)
+    .map(hostAtStart)
+    .filter((host) => host !== '');
 }
 
 /**
@@ -101,8 +104,8 @@ function hostsIn(text) {
  * @returns {string[]}
  */
 function authorityParts(word) {
-  const withoutScheme = word.replace(/^\P{L}*[a-z][a-z0-9+.-]*:\/\//u, "");
-  return withoutScheme.split(/[/?#\\]/u, 1)[0].split("@");
+  const withoutScheme = word.replace(/^\P{L}*[a-z][a-z0-9+.-]*:\/\//u, '');
+  return withoutScheme.split(/[/?#\\]/u, 1)[0].split('@');
 }
 
 /**
@@ -110,6 +113,6 @@ function authorityParts(word) {
  * @returns {string}
  */
 function hostAtStart(part) {
-  const found = HOST.exec(part)?.[0] ?? "";
-  return found.replaceAll("\u3002", ".").replace(/^www\./, "");
+  const found = HOST.exec(part)?.[0] ?? '';
+  return found.replaceAll('\u3002', '.').replace(/^www\./, '');
 }

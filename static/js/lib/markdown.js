@@ -9,10 +9,10 @@
  *     await stream.finish();
  */
 
-import { appendText } from "./characters.js";
-import { Flow } from "./flow.js";
-import { DEFAULT_STRINGS } from "./strings.js";
-import { splitReasoning } from "./think.js";
+import { appendText } from './characters.js';
+import { Flow } from './flow.js';
+import { DEFAULT_STRINGS } from './strings.js';
+import { splitReasoning } from './think.js';
 
 /** Characters that are rendered of the reasoning and of the answer, each. */
 const MAX_RENDERED = 65_536;
@@ -41,11 +41,14 @@ export function renderMarkdown(target, source, options = {}) {
  * @returns {Promise<void>}
  */
 export async function upgradeMarkdown(root, options = {}) {
-  const elements = [...root.querySelectorAll("[data-md]")];
-  await Promise.all(elements.map((element) => {
-    element.removeAttribute("data-md");
-    return renderMarkdown(element, element.textContent ?? "", options);
-  }));
+  /** @type {NodeListOf<HTMLElement>} */
+  const elements = root.querySelectorAll('[data-md]');
+  await Promise.all(
+    [...elements].map((element) => {
+      element.removeAttribute('data-md');
+      return renderMarkdown(element, element.textContent ?? '', options);
+    }),
+  );
 }
 
 export class MarkdownStream {
@@ -59,11 +62,11 @@ export class MarkdownStream {
   /** @type {HTMLElement | null} all of the source as text, once the reader asked for it */
   #plain = null;
   #plainLength = 0;
-  #source = "";
+  #source = '';
   #isFinished = false;
   #frame = 0;
-  /** @type {Set<Promise<void>>} */
-  #awaited = new Set();
+  /** What is being fetched, and the update that follows it. @type {Map<Promise<void>, Promise<void>>} */
+  #awaited = new Map();
 
   /**
    * @param {HTMLElement} target its content is replaced
@@ -77,7 +80,7 @@ export class MarkdownStream {
     };
     this.#answer = new Flow(this.#options);
     target.replaceChildren(this.#answer.element);
-    target.classList.add("is-rendered");
+    target.classList.add('is-rendered');
   }
 
   /** All text so far, as it was written. */
@@ -120,16 +123,16 @@ export class MarkdownStream {
   async finish() {
     this.#isFinished = true;
     this.flush();
-    while (this.#awaited.size > 0) await Promise.all(this.#awaited);
+    while (this.#awaited.size > 0) await Promise.all(this.#awaited.values());
   }
 
   #render() {
     const { reasoning, answer } = splitReasoning(this.#source, this.#isFinished);
     const shownAnswer = clip(answer);
-    const shownReasoning = clip(reasoning ?? "");
-    this.#showReasoning(reasoning === null ? null : shownReasoning, answer === "");
+    const shownReasoning = clip(reasoning ?? '');
+    this.#showReasoning(reasoning === null ? null : shownReasoning, answer === '');
     this.#show(this.#answer, shownAnswer, true);
-    this.#showNotice(shownAnswer !== answer || shownReasoning !== (reasoning ?? ""));
+    this.#showNotice(shownAnswer !== answer || shownReasoning !== (reasoning ?? ''));
   }
 
   /**
@@ -143,11 +146,12 @@ export class MarkdownStream {
 
   /** @param {Promise<void>} promise */
   #renderAfter(promise) {
-    const next = promise.then(() => {
-      this.#awaited.delete(next);
+    if (this.#awaited.has(promise)) return;
+    const update = promise.then(() => {
+      this.#awaited.delete(promise);
       this.flush();
     });
-    this.#awaited.add(next);
+    this.#awaited.set(promise, update);
   }
 
   /**
@@ -165,10 +169,10 @@ export class MarkdownStream {
   }
 
   #addReasoning() {
-    const details = document.createElement("details");
-    const summary = document.createElement("summary");
+    const details = document.createElement('details');
+    const summary = document.createElement('summary');
     const flow = new Flow(this.#options);
-    details.className = "think";
+    details.className = 'think';
     summary.textContent = this.#options.strings.reasoning;
     details.append(summary, flow.element);
     this.#answer.element.before(details);
@@ -187,21 +191,21 @@ export class MarkdownStream {
   }
 
   #makeNotice() {
-    const notice = document.createElement("div");
-    const button = document.createElement("button");
-    notice.className = "md-more";
-    button.type = "button";
-    button.className = "md-show-all";
+    const notice = document.createElement('div');
+    const button = document.createElement('button');
+    notice.className = 'md-more';
+    button.type = 'button';
+    button.className = 'md-show-all';
     button.textContent = this.#options.strings.showAll;
-    button.addEventListener("click", () => this.#showPlainText());
+    button.addEventListener('click', () => this.#showPlainText());
     notice.append(`${this.#options.strings.clipped} `, button);
     return notice;
   }
 
   #showPlainText() {
-    const plain = document.createElement("div");
-    plain.className = "md-raw";
-    plain.dir = "auto";
+    const plain = document.createElement('div');
+    plain.className = 'md-raw';
+    plain.dir = 'auto';
     plain.tabIndex = -1;
     this.#plain = plain;
     this.#growPlainText(plain);
@@ -226,7 +230,7 @@ export class MarkdownStream {
  */
 function clip(text) {
   if (text.length <= MAX_RENDERED) return text;
-  const lineEnd = text.lastIndexOf("\n", MAX_RENDERED);
+  const lineEnd = text.lastIndexOf('\n', MAX_RENDERED);
   if (lineEnd > MAX_RENDERED * 0.9) return text.slice(0, lineEnd);
   const splitsPair = /[\uD800-\uDBFF]/.test(text[MAX_RENDERED - 1]);
   return text.slice(0, splitsPair ? MAX_RENDERED - 1 : MAX_RENDERED);

@@ -3,45 +3,45 @@
  * token becomes text, an unknown attribute is dropped. No HTML string is made or parsed.
  */
 
-import { codeBlock } from "./code.js";
-import { followable, imageHost, targetNote } from "./links.js";
-import { formulaBlock, inlineFormula } from "./math.js";
+import { codeBlock } from './code.js';
+import { followable, imageHost, targetNote } from './links.js';
+import { formulaBlock, inlineFormula } from './math.js';
 
 const MAX_DEPTH = 60; // of elements inside one block; deeper emphasis loses its element, not its text
 
 const SIMPLE_ELEMENTS = new Map(
   Object.entries({
-    bullet_list_open: "ul",
-    blockquote_open: "blockquote",
-    list_item_open: "li",
-    thead_open: "thead",
-    tbody_open: "tbody",
-    tr_open: "tr",
-    td_open: "td",
-    em_open: "em",
-    strong_open: "strong",
-    s_open: "s",
+    bullet_list_open: 'ul',
+    blockquote_open: 'blockquote',
+    list_item_open: 'li',
+    thead_open: 'thead',
+    tbody_open: 'tbody',
+    tr_open: 'tr',
+    td_open: 'td',
+    em_open: 'em',
+    strong_open: 'strong',
+    s_open: 's',
   }),
 );
 
-/** @type {Record<string, (token: object, at: Place) => Node | null>} */
+/** @type {Record<string, (token: import('./markdown_parser.js').Token, at: Place) => Node | null>} */
 const OPENERS = {
-  paragraph_open: (token) => (token.hidden ? null : element("p")),
-  heading_open: (token) => element("p", `mh mh${Number(token.tag.slice(1)) || 1}`),
+  paragraph_open: (token) => (token.hidden ? null : element('p')),
+  heading_open: (token) => element('p', `mh mh${Number(token.tag.slice(1)) || 1}`),
   ordered_list_open: orderedList,
   table_open: (token, at) => tableInside(at),
-  th_open: (token) => aligned(element("th"), token),
-  td_open: (token) => aligned(element("td"), token),
-  link_open: (token) => link(attribute(token, "href")),
+  th_open: (token) => aligned(element('th'), token),
+  td_open: (token) => aligned(element('td'), token),
+  link_open: (token) => link(attribute(token, 'href')),
 };
 
-/** @type {Record<string, (token: object, at: Place) => void>} */
+/** @type {Record<string, (token: import('./markdown_parser.js').Token, at: Place) => void>} */
 const LEAVES = {
   inline: (token, at) => build(token.children ?? [], at),
   text: appendTextOrTask,
-  softbreak: (token, at) => at.append(element("br")),
-  hardbreak: (token, at) => at.append(element("br")),
-  hr: (token, at) => at.append(element("hr")),
+  softbreak: (token, at) => at.append(element('br')),
+  hardbreak: (token, at) => at.append(element('br')),
+  hr: (token, at) => at.append(element('hr')),
   code_inline: appendInlineCode,
   fence: (token, at) => at.append(codeBlock(token, at.context)),
   code_block: (token, at) => at.append(codeBlock(token, at.context)),
@@ -58,11 +58,9 @@ class Place {
    */
   constructor(root, context) {
     this.context = context;
-    this.stack = [root];
-  }
-
-  get node() {
-    return this.stack[this.stack.length - 1];
+    this.node = root;
+    /** @type {Node[]} */
+    this.around = [];
   }
 
   /** @param {Node} child */
@@ -72,27 +70,30 @@ class Place {
 
   /** @param {Node | null} child becomes the place; null: content goes where it went before */
   enter(child) {
-    const isUsed = child && this.stack.length < MAX_DEPTH;
-    if (isUsed && !child.parentNode) this.append(child);
-    this.stack.push(isUsed ? child : this.node);
+    this.around.push(this.node);
+    if (!child || this.around.length > MAX_DEPTH) return;
+    if (!child.parentNode) this.append(child);
+    this.node = child;
   }
 
   /** @returns {Node} what was left */
   leave() {
-    return this.stack.length > 1 ? this.stack.pop() : this.node;
+    const left = this.node;
+    this.node = this.around.pop() ?? left;
+    return left;
   }
 }
 
 /**
- * @param {object[]} tokens of one top-level block
+ * @param {import('./markdown_parser.js').Token[]} tokens of one top-level block
  * @param {import("./build_context.js").BuildContext} context
- * @returns {HTMLElement}
+ * @returns {Element}
  */
 export function buildBlock(tokens, context) {
   const root = document.createDocumentFragment();
   build(tokens, new Place(root, context));
-  const block = root.firstElementChild ?? element("p");
-  if (!block.hasAttribute("dir")) block.setAttribute("dir", "auto");
+  const block = root.firstElementChild ?? element('p');
+  if (!block.hasAttribute('dir')) block.setAttribute('dir', 'auto');
   return block;
 }
 
@@ -104,14 +105,14 @@ export function buildBlock(tokens, context) {
  * @returns {HTMLElement}
  */
 export function buildRawBlock(source, context) {
-  const block = element("p", "md-raw");
-  block.setAttribute("dir", "auto");
+  const block = element('p', 'md-raw');
+  block.setAttribute('dir', 'auto');
   context.appendText(block, source);
   return block;
 }
 
 /**
- * @param {object[]} tokens
+ * @param {import('./markdown_parser.js').Token[]} tokens
  * @param {Place} at
  */
 function build(tokens, at) {
@@ -123,7 +124,7 @@ function build(tokens, at) {
 }
 
 /**
- * @param {object} token
+ * @param {import('./markdown_parser.js').Token} token
  * @param {Place} at
  * @returns {Node | null}
  */
@@ -135,12 +136,12 @@ function opened(token, at) {
 }
 
 /**
- * @param {object} token
+ * @param {import('./markdown_parser.js').Token} token
  * @param {Place} at
  */
 function finish(token, at) {
   const done = at.leave();
-  if (done instanceof HTMLAnchorElement && token.type === "link_close") appendTargetNote(done, at);
+  if (done instanceof HTMLAnchorElement && token.type === 'link_close') appendTargetNote(done, at);
   if (done instanceof HTMLTableCellElement && !done.hasChildNodes()) replaceEmptyHead(done);
 }
 
@@ -156,16 +157,16 @@ function element(name, className) {
 }
 
 /**
- * @param {object} token
+ * @param {import('./markdown_parser.js').Token} token
  * @param {string} name
  * @returns {string}
  */
 function attribute(token, name) {
-  return token.attrs?.find(([key]) => key === name)?.[1] ?? "";
+  return token.attrs?.find(([key]) => key === name)?.[1] ?? '';
 }
 
 /**
- * @param {object} token
+ * @param {import('./markdown_parser.js').Token} token
  * @param {Place} at
  */
 function appendUnknown(token, at) {
@@ -175,14 +176,14 @@ function appendUnknown(token, at) {
 /**
  * "[ ] " and "[x] " at the start of a list item are a box, not brackets.
  *
- * @param {object} token
+ * @param {import('./markdown_parser.js').Token} token
  * @param {Place} at
  */
 function appendTextOrTask(token, at) {
   const task = startsListItem(at.node) ? /^\[([ xX])\](?=\s)/.exec(token.content) : null;
   if (task) {
-    const box = element("span", "md-task");
-    box.textContent = task[1] === " " ? "\u2610" : "\u2611";
+    const box = element('span', 'md-task');
+    box.textContent = task[1] === ' ' ? '\u2610' : '\u2611';
     at.append(box);
   }
   at.context.appendText(at.node, token.content.slice(task ? task[0].length : 0));
@@ -195,28 +196,28 @@ function appendTextOrTask(token, at) {
 function startsListItem(node) {
   if (node.hasChildNodes()) return false;
   const isFirst = node.parentNode?.firstChild === node;
-  return node.nodeName === "LI" || (node.nodeName === "P" && isFirst && node.parentNode?.nodeName === "LI");
+  return node.nodeName === 'LI' || (node.nodeName === 'P' && isFirst && node.parentNode?.nodeName === 'LI');
 }
 
 /**
- * @param {object} token
+ * @param {import('./markdown_parser.js').Token} token
  * @param {Place} at
  */
 function appendInlineCode(token, at) {
-  const code = element("code");
-  code.setAttribute("dir", "auto");
+  const code = element('code');
+  code.setAttribute('dir', 'auto');
   at.context.appendText(code, token.content);
   at.append(code);
 }
 
 /**
- * @param {object} token
+ * @param {import('./markdown_parser.js').Token} token
  * @returns {HTMLElement}
  */
 function orderedList(token) {
-  const list = element("ol");
-  const start = attribute(token, "start");
-  if (/^\d{1,9}$/.test(String(start))) list.setAttribute("start", String(Number(start)));
+  const list = element('ol');
+  const start = attribute(token, 'start');
+  if (/^\d{1,9}$/.test(String(start))) list.setAttribute('start', String(Number(start)));
   return list;
 }
 
@@ -225,11 +226,11 @@ function orderedList(token) {
  * @returns {HTMLElement} the table, inside a scroll box that the keyboard can reach
  */
 function tableInside(at) {
-  const box = element("div", "md-table");
-  const table = element("table");
+  const box = element('div', 'md-table');
+  const table = element('table');
   box.tabIndex = 0;
-  box.setAttribute("role", "group");
-  box.setAttribute("aria-label", at.context.strings.table);
+  box.setAttribute('role', 'group');
+  box.setAttribute('aria-label', at.context.strings.table);
   box.append(table);
   at.append(box);
   return table;
@@ -237,13 +238,13 @@ function tableInside(at) {
 
 /**
  * @param {HTMLElement} cell
- * @param {object} token
+ * @param {import('./markdown_parser.js').Token} token
  * @returns {HTMLElement}
  */
 function aligned(cell, token) {
-  const side = /^text-align:(left|center|right)$/.exec(attribute(token, "style"))?.[1];
+  const side = /^text-align:(left|center|right)$/.exec(attribute(token, 'style'))?.[1];
   if (side) cell.className = `md-${side}`;
-  if (cell.nodeName === "TH") cell.setAttribute("scope", "col");
+  if (cell.nodeName === 'TH') cell.setAttribute('scope', 'col');
   return cell;
 }
 
@@ -253,7 +254,7 @@ function aligned(cell, token) {
  * @param {HTMLTableCellElement} cell
  */
 function replaceEmptyHead(cell) {
-  if (cell.nodeName === "TH") cell.replaceWith(element("td", cell.className));
+  if (cell.nodeName === 'TH') cell.replaceWith(element('td', cell.className));
 }
 
 /**
@@ -263,11 +264,11 @@ function replaceEmptyHead(cell) {
 function link(destination) {
   const url = followable(destination);
   if (!url) return null;
-  const anchor = element("a");
-  anchor.setAttribute("href", url.href);
-  anchor.setAttribute("rel", "noopener noreferrer nofollow ugc");
-  anchor.setAttribute("target", "_blank");
-  anchor.setAttribute("referrerpolicy", "no-referrer");
+  const anchor = element('a');
+  anchor.setAttribute('href', url.href);
+  anchor.setAttribute('rel', 'noopener noreferrer nofollow ugc');
+  anchor.setAttribute('target', '_blank');
+  anchor.setAttribute('referrerpolicy', 'no-referrer');
   return anchor;
 }
 
@@ -276,24 +277,24 @@ function link(destination) {
  * @param {Place} at
  */
 function appendTargetNote(anchor, at) {
-  const note = targetNote(anchor.textContent ?? "", new URL(anchor.href));
+  const note = targetNote(anchor.textContent ?? '', new URL(anchor.href));
   if (!note) return;
-  const host = element("span", "md-host");
+  const host = element('span', 'md-host');
   at.context.appendText(host, note);
   at.append(host);
 }
 
 /**
- * @param {object} token
+ * @param {import('./markdown_parser.js').Token} token
  * @param {import("./build_context.js").BuildContext} context
  * @returns {HTMLElement}
  */
 function imageChip(token, context) {
-  const chip = element("span", "md-image");
-  const parts = [context.strings.imageNotLoaded, token.content, imageHost(attribute(token, "src"))];
-  ["md-image-state", "md-image-alt", "md-image-host"].forEach((className, index) => {
+  const chip = element('span', 'md-image');
+  const parts = [context.strings.imageNotLoaded, token.content, imageHost(attribute(token, 'src'))];
+  ['md-image-state', 'md-image-alt', 'md-image-host'].forEach((className, index) => {
     if (!parts[index]) return;
-    const part = element("span", className);
+    const part = element('span', className);
     context.appendText(part, parts[index]);
     chip.append(part);
   });

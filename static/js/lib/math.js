@@ -5,25 +5,25 @@
 
 const MAX_FORMULAS = 500; // per answer; the rest stays source
 const MAX_CACHED = 400;
-const STYLES = new URL("../../vendor/katex-0.19.1/katex.min.css", import.meta.url).href;
+const STYLES = new URL('../../vendor/katex-0.19.1/katex.min.css', import.meta.url).href;
 
 const OPTIONS = {
   throwOnError: true,
   trust: false,
-  strict: "ignore",
+  strict: 'ignore',
   maxExpand: 200,
   maxSize: 5,
   // These only write to the console.
-  macros: { "\\message": "\\@gobble", "\\errmessage": "\\@gobble", "\\show": "\\@gobble" },
+  macros: { '\\message': '\\@gobble', '\\errmessage': '\\@gobble', '\\show': '\\@gobble' },
 };
 
-const HTML_AND_SVG = "span svg path line";
+const HTML_AND_SVG = 'span svg path line';
 const MATHML =
-  "math semantics annotation mrow mi mn mo ms mtext mspace mfrac msqrt mroot msub msup msubsup " +
-  "munder mover munderover mtable mtr mtd mlabeledtr menclose mpadded mphantom mstyle";
-const INERT_ELEMENTS = new Set(`${HTML_AND_SVG} ${MATHML}`.split(" "));
+  'math semantics annotation mrow mi mn mo ms mtext mspace mfrac msqrt mroot msub msup msubsup ' +
+  'munder mover munderover mtable mtr mtd mlabeledtr menclose mpadded mphantom mstyle';
+const INERT_ELEMENTS = new Set(`${HTML_AND_SVG} ${MATHML}`.split(' '));
 
-/** @type {object | null} */
+/** @type {any} */
 let katex = null;
 /** @type {Promise<void> | null} */
 let loading = null;
@@ -31,25 +31,25 @@ let loading = null;
 const cache = new Map();
 
 /**
- * @param {object} token with the TeX source as content
+ * @param {import('./markdown_parser.js').Token} token with the TeX source as content
  * @param {import("./build_context.js").BuildContext} context
  * @returns {HTMLElement}
  */
 export function inlineFormula(token, context) {
-  const element = document.createElement("span");
-  fill(element, token, { isDisplay: token.markup === "$$" || token.markup === "\\[", context });
+  const element = document.createElement('span');
+  fill(element, token, { isDisplay: token.markup === '$$' || token.markup === '\\[', context });
   return element;
 }
 
 /**
- * @param {object} token
+ * @param {import('./markdown_parser.js').Token} token
  * @param {import("./build_context.js").BuildContext} context
  * @returns {HTMLElement}
  */
 export function formulaBlock(token, context) {
-  const element = document.createElement("div");
-  element.setAttribute("role", "group");
-  element.setAttribute("aria-label", context.strings.formula);
+  const element = document.createElement('div');
+  element.setAttribute('role', 'group');
+  element.setAttribute('aria-label', context.strings.formula);
   element.tabIndex = 0;
   fill(element, token, { isDisplay: true, context });
   return element;
@@ -57,28 +57,28 @@ export function formulaBlock(token, context) {
 
 /**
  * @param {HTMLElement} element
- * @param {object} token
+ * @param {import('./markdown_parser.js').Token} token
  * @param {{isDisplay: boolean, context: import("./build_context.js").BuildContext}} how
  */
 function fill(element, token, { isDisplay, context }) {
   const rendered = rendering(token.content, isDisplay, context);
-  element.className = isDisplay ? "md-math md-math-block" : "md-math";
-  element.dir = "ltr";
+  element.className = isDisplay ? 'md-math md-math-block' : 'md-math';
+  element.dir = 'ltr';
   if (rendered) {
     element.append(rendered);
     return;
   }
-  element.classList.add("md-math-source");
+  element.classList.add('md-math-source');
   context.appendText(element, sourceOf(token));
 }
 
 /**
- * @param {object} token
+ * @param {import('./markdown_parser.js').Token} token
  * @returns {string}
  */
 function sourceOf({ type, markup, content }) {
-  const close = { "\\(": "\\)", "\\[": "\\]" }[markup] ?? markup;
-  const space = type === "math_block" ? "\n" : "";
+  const close = { '\\(': '\\)', '\\[': '\\]' }[markup] ?? markup;
+  const space = type === 'math_block' ? '\n' : '';
   return markup + space + content + space + close;
 }
 
@@ -115,16 +115,20 @@ function remember(key, element) {
  * @returns {Promise<void>} never rejects: without KaTeX formulas stay source
  */
 async function load(styles) {
-  const link = document.createElement("link");
-  link.rel = "stylesheet";
+  const link = document.createElement('link');
+  link.rel = 'stylesheet';
   link.href = styles;
   document.head.append(link);
   try {
-    await import("../../vendor/katex-0.19.1/katex.min.js");
+    await import('../../vendor/katex-0.19.1/katex.min.js');
     katex = globalThis.katex;
   } catch (error) {
-    console.warn("Formulas are shown as source:", error);
-    katex = { __renderToDomTree: () => { throw error; } };
+    console.warn('Formulas are shown as source:', error);
+    katex = {
+      __renderToDomTree: () => {
+        throw error;
+      },
+    };
   }
 }
 
@@ -153,7 +157,7 @@ function render(tex, isDisplay) {
  */
 function setStyleAttributesAside(node) {
   if (node.attributes?.style) {
-    node.attributes["data-style"] = node.attributes.style;
+    node.attributes['data-style'] = node.attributes.style;
     delete node.attributes.style;
   }
   node.children?.forEach(setStyleAttributesAside);
@@ -161,9 +165,11 @@ function setStyleAttributesAside(node) {
 
 /** @param {Element} element */
 function restoreStyles(element) {
-  for (const styled of element.querySelectorAll("[data-style]")) {
-    styled.style.cssText = styled.getAttribute("data-style");
-    styled.removeAttribute("data-style");
+  /** @type {NodeListOf<HTMLElement>} */
+  const styled = element.querySelectorAll('[data-style]');
+  for (const each of styled) {
+    each.style.cssText = each.getAttribute('data-style') ?? '';
+    each.removeAttribute('data-style');
   }
 }
 
@@ -172,5 +178,5 @@ function restoreStyles(element) {
  * @returns {boolean} holds no link, image or anything else that could act
  */
 function isInert(element) {
-  return [...element.querySelectorAll("*")].every(({ localName }) => INERT_ELEMENTS.has(localName));
+  return [...element.querySelectorAll('*')].every(({ localName }) => INERT_ELEMENTS.has(localName));
 }

@@ -6,32 +6,32 @@
 const MAX_LENGTH = 4000; // of one formula; also bounds the search for a closing delimiter
 const MAX_LINES = 80;
 const PAIRS = new Map([
-  ["\\(", "\\)"],
-  ["\\[", "\\]"],
-  ["$$", "$$"],
+  ['\\(', '\\)'],
+  ['\\[', '\\]'],
+  ['$$', '$$'],
 ]);
 
 /** @param {import("../../vendor/markdown-it-15.0.3/markdown-it.esm.min.js").default} parser */
 export function useMath(parser) {
-  parser.inline.ruler.before("escape", "math_inline", inlineMath);
-  parser.block.ruler.before("fence", "math_block", blockMath, {
-    alt: ["paragraph", "reference", "blockquote", "list"],
+  parser.inline.ruler.before('escape', 'math_inline', inlineMath);
+  parser.block.ruler.before('fence', 'math_block', blockMath, {
+    alt: ['paragraph', 'reference', 'blockquote', 'list'],
   });
 }
 
 /**
- * @param {object} state markdown-it's inline state
+ * @param {any} state markdown-it's inline state
  * @param {boolean} silent
  * @returns {boolean}
  */
 function inlineMath(state, silent) {
   const first = state.src[state.pos];
-  if (first !== "$" && first !== "\\") return false;
+  if (first !== '$' && first !== '\\') return false;
   const text = state.src.slice(state.pos, Math.min(state.posMax, state.pos + MAX_LENGTH));
-  const found = pairedFormula(text) ?? dollarFormula(text, state.src[state.pos - 1] ?? "");
+  const found = pairedFormula(text) ?? dollarFormula(text, state.src[state.pos - 1] ?? '');
   if (!found) return false;
   if (!silent) {
-    const token = state.push("math_inline", "", 0);
+    const token = state.push('math_inline', '', 0);
     token.content = found.tex;
     token.markup = found.open;
   }
@@ -56,7 +56,7 @@ function pairedFormula(text) {
   if (!close) return null;
   const end = indexOfUnescaped(text, close, 2);
   const tex = text.slice(2, end);
-  if (end < 0 || !tex.trim() || (open === "\\[" && isEscapedBracket(tex))) return null;
+  if (end < 0 || !tex.trim() || (open === '\\[' && isEscapedBracket(tex))) return null;
   return { tex, open, length: end + 2 };
 }
 
@@ -76,15 +76,15 @@ function isEscapedBracket(tex) {
  * @returns {Formula | null}
  */
 function dollarFormula(text, before) {
-  if (text[0] !== "$" || /[\p{L}\p{N}$\\]/u.test(before) || /^\$[\s$]/.test(text)) return null;
-  const line = text.split("\n", 1)[0];
+  if (text[0] !== '$' || /[\p{L}\p{N}$\\]/u.test(before) || /^\$[\s$]/.test(text)) return null;
+  const line = text.split('\n', 1)[0];
   let end = 0;
   do {
-    end = indexOfUnescaped(line, "$", end + 1);
+    end = indexOfUnescaped(line, '$', end + 1);
   } while (end > 0 && /\s/.test(line[end - 1]));
   if (end < 2) return null;
   const tex = line.slice(1, end);
-  return looksLikeMoney(tex, line[end + 1] ?? "") ? null : { tex, open: "$", length: end + 1 };
+  return looksLikeMoney(tex, line[end + 1] ?? '') ? null : { tex, open: '$', length: end + 1 };
 }
 
 /**
@@ -95,7 +95,7 @@ function dollarFormula(text, before) {
  * @returns {boolean}
  */
 function looksLikeMoney(tex, after) {
-  if (/[\p{N}$]/u.test(after) || tex.includes("`")) return true;
+  if (/[\p{N}$]/u.test(after) || tex.includes('`')) return true;
   if (/^[\d.,]+[kmb%]?[\s,–-]+\p{L}{2,}/iu.test(tex)) return true;
   return /\p{L}/u.test(after) && /^[\p{L}\p{N}_]{2,}[^\\^={}]*$/u.test(tex);
 }
@@ -119,7 +119,7 @@ function indexOfUnescaped(text, wanted, from) {
  */
 function backslashesBefore(text, at) {
   let count = 0;
-  while (text[at - 1 - count] === "\\") count += 1;
+  while (text[at - 1 - count] === '\\') count += 1;
   return count;
 }
 
@@ -127,7 +127,7 @@ function backslashesBefore(text, at) {
  * A formula that begins and ends with a line. Without a rule of its own, a line `= b` or `- c`
  * inside it would become a heading or a list.
  *
- * @param {object} state markdown-it's block state
+ * @param {any} state markdown-it's block state
  * @param {number} startLine
  * @param {number} endLine
  * @param {boolean} silent
@@ -135,7 +135,7 @@ function backslashesBefore(text, at) {
  */
 function blockMath(state, startLine, endLine, silent) {
   const open = lineText(state, startLine).slice(0, 2);
-  const close = open === "\\(" ? undefined : PAIRS.get(open);
+  const close = open === '\\(' ? undefined : PAIRS.get(open);
   if (!close || state.sCount[startLine] - state.blkIndent >= 4) return false;
   const lastLine = closingLine(state, startLine, endLine, close);
   if (lastLine < 0) return false;
@@ -147,13 +147,13 @@ function blockMath(state, startLine, endLine, silent) {
 }
 
 /**
- * @param {object} state
+ * @param {any} state
  * @param {number} startLine
  * @param {number} lastLine
  * @param {{tex: string, open: string}} formula
  */
 function pushBlock(state, startLine, lastLine, { tex, open }) {
-  const token = state.push("math_block", "", 0);
+  const token = state.push('math_block', '', 0);
   token.block = true;
   token.content = tex;
   token.markup = open;
@@ -162,24 +162,26 @@ function pushBlock(state, startLine, lastLine, { tex, open }) {
 }
 
 /**
- * @param {object} state
+ * @param {any} state
  * @param {number} startLine
  * @param {number} endLine
  * @param {string} close
  * @returns {number} the line that ends with the closing delimiter, or -1
  */
 function closingLine(state, startLine, endLine, close) {
+  // A formula may also end the list item before it, by standing further left.
+  const indent = Math.min(state.blkIndent, state.sCount[startLine]);
   for (let line = startLine; line < Math.min(endLine, startLine + MAX_LINES); line += 1) {
     const text = lineText(state, line);
-    if (line > startLine && text && state.sCount[line] < state.blkIndent) return -1;
-    const at = line === startLine ? indexOfUnescaped(text, close, 2) : indexOfUnescaped(text, close, 0);
+    if (text && state.sCount[line] < indent) return -1;
+    const at = indexOfUnescaped(text, close, line === startLine ? 2 : 0);
     if (at >= 0) return at === text.length - 2 ? line : -1;
   }
   return -1;
 }
 
 /**
- * @param {object} state
+ * @param {any} state
  * @param {number} line
  * @returns {string}
  */

@@ -3,7 +3,7 @@ const LANGUAGE = document.documentElement.lang || 'en';
 const COUNT = new Intl.NumberFormat(LANGUAGE);
 const PERCENT = new Intl.NumberFormat(LANGUAGE, { style: 'percent', maximumFractionDigits: 0 });
 const SECONDS = new Intl.NumberFormat(LANGUAGE, {
-  style: 'unit', unit: 'second', unitDisplay: 'narrow', minimumFractionDigits: 1, maximumFractionDigits: 1,
+  style: 'unit', unit: 'second', unitDisplay: 'short', minimumFractionDigits: 1, maximumFractionDigits: 1,
 });
 
 export const count = (/** @type {number} */ n) => COUNT.format(n);

@@ -15,13 +15,13 @@
 
 /** @type {Strings} */
 export const DEFAULT_STRINGS = {
-  code: "Code",
-  copy: "Copy",
-  copied: "Copied",
-  table: "Table",
-  formula: "Formula",
-  imageNotLoaded: "Image not loaded",
-  reasoning: "Reasoning",
-  clipped: "This answer is very long. Only its beginning is shown.",
-  showAll: "Show all as text",
+  code: 'Code',
+  copy: 'Copy',
+  copied: 'Copied',
+  table: 'Table',
+  formula: 'Formula',
+  imageNotLoaded: 'Image not loaded',
+  reasoning: 'Reasoning',
+  clipped: 'This answer is very long. Only its beginning is shown.',
+  showAll: 'Show all as text',
 };

@@ -26,8 +26,8 @@ export function splitReasoning(source, finished) {
   if (closing && !endsInsideFence(source.slice(0, closing.index))) {
     return cut(source, closing.index, closing[0].length);
   }
-  const held = !finished && "<thinking>".startsWith(source.trimStart().toLowerCase());
-  return { reasoning: null, answer: held ? "" : source };
+  const held = !finished && '<thinking>'.startsWith(source.trimStart().toLowerCase());
+  return { reasoning: null, answer: held ? '' : source };
 }
 
 /**
@@ -40,7 +40,7 @@ function splitAtClosing(text, tag, finished) {
   const closing = `</${tag.toLowerCase()}>`;
   const at = text.toLowerCase().indexOf(closing);
   if (at >= 0) return cut(text, at, closing.length);
-  return { reasoning: (finished ? text : withoutPartial(text, closing)).trim(), answer: "" };
+  return { reasoning: (finished ? text : withoutPartial(text, closing)).trim(), answer: '' };
 }
 
 /**
@@ -51,7 +51,7 @@ function splitAtClosing(text, tag, finished) {
  */
 function cut(text, at, length) {
   const answer = text.slice(at + length);
-  return { reasoning: text.slice(0, at).trim(), answer: answer.replace(/^(?:[ \t]*\n)+/, "") };
+  return { reasoning: text.slice(0, at).trim(), answer: answer.replace(/^(?:[ \t]*\n)+/, '') };
 }
 
 /**
@@ -60,7 +60,7 @@ function cut(text, at, length) {
  * @returns {string} text without a beginning of the tag at its end
  */
 function withoutPartial(text, tag) {
-  const start = text.lastIndexOf("<");
+  const start = text.lastIndexOf('<');
   const isPartial = start >= 0 && tag.startsWith(text.slice(start).toLowerCase());
   return isPartial ? text.slice(0, start) : text;
 }

@@ -1,22 +1,22 @@
 /** What the browser tests call on the page. */
 
-import { MarkdownStream, renderMarkdown, upgradeMarkdown } from "/static/js/lib/markdown.js";
+import { MarkdownStream, renderMarkdown, upgradeMarkdown } from '/static/js/lib/markdown.js';
 
-const answer = document.getElementById("answer");
+const answer = document.getElementById('answer');
 const violations = [];
-addEventListener("securitypolicyviolation", (event) => {
+addEventListener('securitypolicyviolation', (event) => {
   violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
 });
 
 /** One line per element and text, attributes sorted; colours of code flattened if asked. */
 function outline(node, flattenCode = false, depth = 0) {
-  if (node.nodeType === Node.TEXT_NODE) return [`${" ".repeat(depth)}"${node.data}"`];
-  if (flattenCode && node.localName === "code") return [`${" ".repeat(depth)}code "${node.textContent}"`];
+  if (node.nodeType === Node.TEXT_NODE) return [`${' '.repeat(depth)}"${node.data}"`];
+  if (flattenCode && node.localName === 'code') return [`${' '.repeat(depth)}code "${node.textContent}"`];
   const attributes = [...node.attributes].map(({ name, value }) => ` ${name}=${JSON.stringify(value)}`).sort();
   const copy = node.cloneNode(true);
   copy.normalize();
   const inside = [...copy.childNodes].flatMap((child) => outline(child, flattenCode, depth + 1));
-  return [`${" ".repeat(depth)}${node.localName}${attributes.join("")}`, ...inside];
+  return [`${' '.repeat(depth)}${node.localName}${attributes.join('')}`, ...inside];
 }
 
 /** Small seeded generator, so that a failing cut can be repeated. */
@@ -32,7 +32,7 @@ function randomizer(seed) {
 
 function pieces(text, random) {
   const cuts = [];
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const length = 1 + Math.floor(random() * (random() < 0.3 ? 40 : 7));
     cuts.push(text.slice(at, at + length));
     at += length;
@@ -41,8 +41,8 @@ function pieces(text, random) {
 }
 
 function container() {
-  const element = document.createElement("div");
-  element.className = "md";
+  const element = document.createElement('div');
+  element.className = 'md';
   return element;
 }
 
@@ -79,12 +79,12 @@ function differenceOf(streamed, full) {
 /** Every element and attribute under the answer, for comparison with an allow-list. */
 function inventory() {
   const seen = new Set();
-  for (const element of answer.querySelectorAll("*")) {
-    const place = element.closest(".katex") ? "katex:" : "";
+  for (const element of answer.querySelectorAll('*')) {
+    const place = element.closest('.katex') ? 'katex:' : '';
     seen.add(`${place}${element.localName}`);
     for (const { name } of element.attributes) seen.add(`${place}${element.localName}@${name}`);
   }
-  const links = [...answer.querySelectorAll("a")].map((a) => [a.protocol, a.rel, a.target, a.referrerPolicy].join(" "));
+  const links = [...answer.querySelectorAll('a')].map((a) => [a.protocol, a.rel, a.target, a.referrerPolicy].join(' '));
   return { seen: [...seen].sort(), links: [...new Set(links)] };
 }
 
@@ -102,7 +102,12 @@ async function measureStream(text, pieceLength) {
   const start = performance.now();
   await stream.finish();
   const last = performance.now() - start;
-  return { frames: costs.length, mean: costs.reduce((a, b) => a + b, 0) / costs.length, worst: Math.max(...costs), last };
+  return {
+    frames: costs.length,
+    mean: costs.reduce((a, b) => a + b, 0) / costs.length,
+    worst: Math.max(...costs),
+    last,
+  };
 }
 
 window.harness = {
@@ -118,7 +123,7 @@ window.harness = {
   /** The whole outline as text, without the wrapper. */
   async structure(text) {
     await renderMarkdown(answer, text);
-    return [...answer.childNodes].flatMap((node) => outline(node)).join("\n");
+    return [...answer.childNodes].flatMap((node) => outline(node)).join('\n');
   },
 };
-document.documentElement.dataset.ready = "yes";
+document.documentElement.dataset.ready = 'yes';

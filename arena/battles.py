@@ -266,7 +266,6 @@ def checked_prompt(prompt: str) -> str:
 
 
 def _without_nul(text: str) -> str:
-    """PostgreSQL cannot store NUL, and no model should see one."""
     return text.replace("\x00", "")
 
 

@@ -97,9 +97,12 @@ class Pool:
         """Close every engine and forget it. For the end of the process, and for tests."""
         with self._lock:
             entries, self._entries = list(self._entries.values()), {}
-        for entry in entries:
-            if not entry.future.cancel() and not entry.future.exception():
-                entry.future.result().close()
+        running = [
+            entry.future for entry in entries if not entry.future.cancel()
+        ]  # all of them, before waiting for one
+        for future in running:
+            if not future.exception():
+                future.result().close()
 
 
 def _bring_up(key: EngineKey) -> Engine:

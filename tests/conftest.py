@@ -80,7 +80,7 @@ def register(db: None) -> Callable[..., LanguageModel]:
             slug=name.lower().replace(" ", "-"),
             name=name,
             engine="echo",
-            options=options or {"reply": f"This is what one of them says to {{prompt}}"},
+            options=options or {"reply": "This is what one of them says to {prompt}"},
             visibility=visibility,
             **{"status": LanguageModel.Status.ENABLED, **fields},
         )

@@ -67,7 +67,7 @@ def test_the_search_finds_what_it_is_for(suffix: str, line: str) -> None:
     ("suffix", "line"),
     [
         (".js", "node.textContent = text"),
-        (".html", "<script type=\"module\" src=\"{% static 'js/a.js' %}\"></script>"),
+        (".html", '<script type="module" src="{% static \'js/a.js\' %}"></script>'),
         (".html", '<script id="words" type="application/json">{}</script>'),
         (".py", 'format_html("<b>{}</b>", name)'),
     ],

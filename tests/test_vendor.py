@@ -5,35 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.harness.collect import collect
 
 ROOT = Path(__file__).resolve().parent.parent
 VENDOR = ROOT / "static" / "vendor"
 PACKAGES = tomllib.loads((VENDOR / "vendor.toml").read_text())["package"]
 LOCK = json.loads((VENDOR / "vendor.lock.json").read_text())
 DIRECTORIES = sorted(path.name for path in VENDOR.iterdir() if path.is_dir())
-
-COLLECT = """
-import sys
-from django.conf import settings
-settings.configure(
-    STATIC_ROOT=sys.argv[2], STATIC_URL="/static/", STATICFILES_DIRS=[sys.argv[1]],
-    INSTALLED_APPS=["django.contrib.staticfiles"],
-    STORAGES={"staticfiles": {"BACKEND": "__main__.Storage"}},
-)
-from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
-class Storage(ManifestStaticFilesStorage):
-    support_js_module_import_aggregation = True
-import django
-from django.core.management import call_command
-django.setup()
-call_command("collectstatic", interactive=False, verbosity=0)
-"""
 
 
 def vendored_files(directory: str) -> list[Path]:
@@ -103,9 +86,7 @@ def test_modules_import_only_vendored_files_that_exist() -> None:
 def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `collectstatic` makes of static/."""
     target = tmp_path_factory.mktemp("collected")
-    command = [sys.executable, "-c", COLLECT, str(ROOT / "static"), str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=target)
-    assert done.returncode == 0, done.stderr
+    collect(ROOT / "static", target)
     return target
 
 

@@ -53,8 +53,10 @@ class Server:
 
     def run(self, code: str) -> str:
         """Run a few lines with the ORM against this server's database."""
-        command = [sys.executable, "manage.py", "shell", "--no-imports", "--command", code]
-        done = subprocess.run(command, cwd=ROOT, env=self._env(), capture_output=True, text=True, check=False)
+        command = [sys.executable, "manage.py", "shell", "--no-imports"]
+        done = subprocess.run(
+            command, input=code, cwd=ROOT, env=self._env(), capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -105,7 +107,9 @@ def free_port() -> int:
 def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with keys and an empty database, to be copied by each server."""
     data_dir = tmp_path_factory.mktemp("prepared")
-    Server(data_dir, free_port()).run("from django.core.management import call_command; call_command('migrate', verbosity=0)")
+    Server(data_dir, free_port()).run(
+        "from django.core.management import call_command; call_command('migrate', verbosity=0)"
+    )
     return data_dir
 
 

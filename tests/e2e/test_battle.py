@@ -25,12 +25,20 @@ def server(make_server):
         organisation="Northlab",
         licence="MIT",
         parameters=7_000_000_000,
-        options={"reply": introduction.replace("{name}", "Orion-7B").replace("{firm}", "Northlab"), "delay": 0.002, "chunk_size": 3},
+        options={
+            "reply": introduction.replace("{name}", "Orion-7B").replace("{firm}", "Northlab"),
+            "delay": 0.002,
+            "chunk_size": 3,
+        },
     )
     server.register(
         "Lyra 13B",
         organisation="Blue Peak",
-        options={"reply": introduction.replace("{name}", "**Lyra** 13b").replace("{firm}", "Blue Peak"), "delay": 0.01, "chunk_size": 5},
+        options={
+            "reply": introduction.replace("{name}", "**Lyra** 13b").replace("{firm}", "Blue Peak"),
+            "delay": 0.01,
+            "chunk_size": 5,
+        },
     )
     server.start()
     return server

@@ -2,8 +2,8 @@
 
 torch's own dynamic quantisation gives all tokens that are computed together one common scale. A few tokens, above all
 the first, have inputs hundreds of times larger than the others, and push these towards zero: SmolLM2-135M loses 1.0
-nats a token by it. It would also let the answers of strangers change each other. Here every token has its own scale, and
-the loss is 0.03 nats.
+nats a token by it. Besides, the answers of strangers would change each other. Here every token has a scale of its own,
+and the loss is 0.03 nats.
 """
 
 import warnings

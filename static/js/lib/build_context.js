@@ -8,7 +8,7 @@ import { appendText } from './characters.js';
 export class BuildContext {
   /**
    * @param {object} given
-   * @param {import("./strings.js").Strings} given.strings
+   * @param {import('./strings.js').Strings} given.strings
    * @param {{katexStyles?: string}} given.assets
    * @param {boolean} given.isGrowing the block may still change
    * @param {{tree?: any}} given.memory lives as long as the flow

@@ -17,7 +17,7 @@ const sources = new WeakMap();
 
 /**
  * @param {import('./markdown_parser.js').Token} token a fence or an indented code block
- * @param {import("./build_context.js").BuildContext} context
+ * @param {import('./build_context.js').BuildContext} context
  * @returns {HTMLElement}
  */
 export function codeBlock(token, context) {
@@ -66,7 +66,7 @@ function copyButton(label) {
 /**
  * @param {string} content
  * @param {string} label
- * @param {import("./build_context.js").BuildContext} context
+ * @param {import('./build_context.js').BuildContext} context
  * @returns {HTMLElement}
  */
 function scrollBox(content, label, context) {
@@ -94,7 +94,7 @@ export function keepSource(current, next) {
 
 /**
  * @param {Event} event a click anywhere inside rendered Markdown
- * @param {import("./strings.js").Strings} strings
+ * @param {import('./strings.js').Strings} strings
  */
 export async function copyOnClick(event, strings) {
   const button = event.target instanceof Element ? event.target.closest('button.md-copy') : null;

@@ -22,7 +22,7 @@ export class Flow {
   #memory = {};
   #options;
 
-  /** @param {{strings: import("./strings.js").Strings, assets: object}} options */
+  /** @param {{strings: import('./strings.js').Strings, assets: object}} options */
   constructor(options) {
     this.#options = options;
     this.element = document.createElement('div');
@@ -49,7 +49,7 @@ export class Flow {
   }
 
   /**
-   * @param {import("./markdown_parser.js").Block} block
+   * @param {import('./markdown_parser.js').Block} block
    * @param {number} index
    * @param {boolean} isGrowing
    * @returns {Iterable<Promise<void>>}
@@ -68,7 +68,7 @@ export class Flow {
 }
 
 /**
- * @param {import("./markdown_parser.js").Block} block
+ * @param {import('./markdown_parser.js').Block} block
  * @param {BuildContext} context
  * @returns {Element}
  */

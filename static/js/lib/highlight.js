@@ -42,7 +42,7 @@ const trees = new Map();
  *
  * @param {HTMLElement} element
  * @param {{code: string, label: string}} fence label: the language as the model wrote it
- * @param {import("./build_context.js").BuildContext} context
+ * @param {import('./build_context.js').BuildContext} context
  */
 export function appendCode(element, { code, label }, context) {
   const language = code.length <= MAX_LENGTH ? readyLanguage(label, context) : null;
@@ -57,7 +57,7 @@ export function appendCode(element, { code, label }, context) {
 
 /**
  * @param {string} label
- * @param {import("./build_context.js").BuildContext} context told to wait when it is being fetched
+ * @param {import('./build_context.js').BuildContext} context told to wait when it is being fetched
  * @returns {string | null}
  */
 function readyLanguage(label, context) {
@@ -108,7 +108,7 @@ async function load(language) {
 /**
  * @param {string} code
  * @param {string} language
- * @param {import("./build_context.js").BuildContext} context
+ * @param {import('./build_context.js').BuildContext} context
  * @returns {Tree | null} possibly of the beginning of the code only, while it is being written
  */
 function treeFor(code, language, context) {
@@ -155,7 +155,7 @@ function remember(key, tree) {
 /**
  * @param {Node} parent
  * @param {Scope} node
- * @param {{depth: number, context: import("./build_context.js").BuildContext}} at
+ * @param {{depth: number, context: import('./build_context.js').BuildContext}} at
  */
 function appendTree(parent, node, { depth, context }) {
   for (const child of node.children) {

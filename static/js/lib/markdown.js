@@ -19,7 +19,7 @@ const MAX_RENDERED = 65_536;
 
 /**
  * @typedef {object} Options
- * @property {Partial<import("./strings.js").Strings>} [strings]
+ * @property {Partial<import('./strings.js').Strings>} [strings]
  * @property {{katexStyles?: string}} [assets] katexStyles: address of KaTeX's style sheet
  */
 

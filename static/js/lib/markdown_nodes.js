@@ -54,7 +54,7 @@ const LEAVES = {
 class Place {
   /**
    * @param {Node} root
-   * @param {import("./build_context.js").BuildContext} context
+   * @param {import('./build_context.js').BuildContext} context
    */
   constructor(root, context) {
     this.context = context;
@@ -86,7 +86,7 @@ class Place {
 
 /**
  * @param {import('./markdown_parser.js').Token[]} tokens of one top-level block
- * @param {import("./build_context.js").BuildContext} context
+ * @param {import('./build_context.js').BuildContext} context
  * @returns {Element}
  */
 export function buildBlock(tokens, context) {
@@ -101,7 +101,7 @@ export function buildBlock(tokens, context) {
  * A block that is shown as its source.
  *
  * @param {string} source
- * @param {import("./build_context.js").BuildContext} context
+ * @param {import('./build_context.js').BuildContext} context
  * @returns {HTMLElement}
  */
 export function buildRawBlock(source, context) {
@@ -142,7 +142,7 @@ function opened(token, at) {
 function finish(token, at) {
   const done = at.leave();
   if (done instanceof HTMLAnchorElement && token.type === 'link_close') appendTargetNote(done, at);
-  if (done instanceof HTMLTableCellElement && !done.hasChildNodes()) replaceEmptyHead(done);
+  if (done instanceof HTMLTableCellElement && token.type === 'th_close') replaceEmptyHead(done);
 }
 
 /**
@@ -254,7 +254,7 @@ function aligned(cell, token) {
  * @param {HTMLTableCellElement} cell
  */
 function replaceEmptyHead(cell) {
-  if (cell.nodeName === 'TH') cell.replaceWith(element('td', cell.className));
+  if (!cell.hasChildNodes()) cell.replaceWith(element('td', cell.className));
 }
 
 /**
@@ -286,7 +286,7 @@ function appendTargetNote(anchor, at) {
 
 /**
  * @param {import('./markdown_parser.js').Token} token
- * @param {import("./build_context.js").BuildContext} context
+ * @param {import('./build_context.js').BuildContext} context
  * @returns {HTMLElement}
  */
 function imageChip(token, context) {

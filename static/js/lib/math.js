@@ -32,7 +32,7 @@ const cache = new Map();
 
 /**
  * @param {import('./markdown_parser.js').Token} token with the TeX source as content
- * @param {import("./build_context.js").BuildContext} context
+ * @param {import('./build_context.js').BuildContext} context
  * @returns {HTMLElement}
  */
 export function inlineFormula(token, context) {
@@ -43,7 +43,7 @@ export function inlineFormula(token, context) {
 
 /**
  * @param {import('./markdown_parser.js').Token} token
- * @param {import("./build_context.js").BuildContext} context
+ * @param {import('./build_context.js').BuildContext} context
  * @returns {HTMLElement}
  */
 export function formulaBlock(token, context) {
@@ -58,7 +58,7 @@ export function formulaBlock(token, context) {
 /**
  * @param {HTMLElement} element
  * @param {import('./markdown_parser.js').Token} token
- * @param {{isDisplay: boolean, context: import("./build_context.js").BuildContext}} how
+ * @param {{isDisplay: boolean, context: import('./build_context.js').BuildContext}} how
  */
 function fill(element, token, { isDisplay, context }) {
   const rendered = rendering(token.content, isDisplay, context);
@@ -85,7 +85,7 @@ function sourceOf({ type, markup, content }) {
 /**
  * @param {string} tex
  * @param {boolean} isDisplay
- * @param {import("./build_context.js").BuildContext} context
+ * @param {import('./build_context.js').BuildContext} context
  * @returns {Node | null}
  */
 function rendering(tex, isDisplay, context) {

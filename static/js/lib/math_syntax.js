@@ -11,7 +11,7 @@ const PAIRS = new Map([
   ['$$', '$$'],
 ]);
 
-/** @param {import("../../vendor/markdown-it-15.0.3/markdown-it.esm.min.js").default} parser */
+/** @param {any} parser a MarkdownIt */
 export function useMath(parser) {
   parser.inline.ruler.before('escape', 'math_inline', inlineMath);
   parser.block.ruler.before('fence', 'math_block', blockMath, {

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,22 +40,29 @@ SETUPS = {
     "huggingface, a thread for each": Setup("huggingface", {"batching": "none", "device": "cpu"}, needs_weights=True),
     "huggingface, eight bits": Setup("huggingface", {"quantization": "int8-dynamic"}, needs_weights=True),
 }
-Load = Callable[..., Engine]
 
 
-@pytest.fixture(params=SETUPS.values(), ids=SETUPS.keys())
+@pytest.fixture(params=SETUPS.values(), ids=SETUPS.keys(), scope="module")
 def setup(request: pytest.FixtureRequest) -> Setup:
     chosen: Setup = request.param
     return chosen
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def source(setup: Setup, request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue("tiny_model")) if setup.needs_weights else ""
 
 
+@pytest.fixture(scope="module")
+def engine(setup: Setup, source: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    cache_dir = tmp_path_factory.mktemp("cache")
+    with contextlib.closing(load(setup.engine, source, cache_dir, setup.options)) as engine:
+        yield engine
+
+
 @pytest.fixture
-def engine(setup: Setup, source: str, tmp_path: Path) -> Iterator[Any]:
+def own_engine(setup: Setup, source: str, tmp_path: Path) -> Iterator[Any]:
+    """One that the test may close."""
     with contextlib.closing(load(setup.engine, source, tmp_path, setup.options)) as engine:
         yield engine
 
@@ -205,24 +212,24 @@ async def test_a_batch_gives_what_a_stream_gives(engine: Engine) -> None:
     assert completion.text == text_of(await events_of(engine, "hello", temperature=0, max_new_tokens=12))
 
 
-async def test_closing_the_engine_ends_its_streams(engine: Engine) -> None:
-    stream = engine.stream(user("hello"), SamplingParams(max_new_tokens=300))
+async def test_closing_the_engine_ends_its_streams(own_engine: Engine) -> None:
+    stream = own_engine.stream(user("hello"), SamplingParams(max_new_tokens=300))
     await anext(stream)
 
-    await asyncio.to_thread(engine.close)
+    await asyncio.to_thread(own_engine.close)
 
     with pytest.raises(GenerationFailed):
         async for _ in stream:
             pass
     with pytest.raises(GenerationFailed):
-        await events_of(engine, "again")
+        await events_of(own_engine, "again")
     with pytest.raises(GenerationFailed):
-        engine.generate([user("again")], SamplingParams())
+        own_engine.generate([user("again")], SamplingParams())
 
 
-async def test_an_engine_may_be_closed_twice(engine: Engine) -> None:
-    engine.close()
-    engine.close()
+def test_an_engine_may_be_closed_twice(own_engine: Engine) -> None:
+    own_engine.close()
+    own_engine.close()
 
 
 def test_what_it_cannot_do_it_says(engine: Engine) -> None:

@@ -102,6 +102,7 @@ class Duel:
 
     async def close(self) -> None:
         """Stop both streams, and with them the computation behind them."""
+        self.stop()
         readers = [pane.reader for pane in self._panes.values() if pane.reader]
         for reader in readers:
             reader.cancel()
@@ -122,6 +123,8 @@ class Duel:
             async with contextlib.aclosing(stream):
                 async for event in stream:
                     await pane.room.wait()
+                    if self._is_stopped:  # a cancellation may get lost on its way through `wait_for`
+                        return
                     self._take(pane, event)
             if not pane.end:
                 raise GenerationFailed("the stream ended without saying so")

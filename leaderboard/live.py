@@ -1,5 +1,6 @@
 """The board that follows each vote: a full refit from the counts, whenever the ledger has moved."""
 
+import logging
 import math
 from collections.abc import Iterable
 
@@ -18,6 +19,8 @@ from stats.bradley_terry import BradleyTerryFit
 from stats.connectivity import ItemStatus
 from stats.ranks import RankRanges, pairwise_rank_ranges
 from stats.uncertainty import Uncertainty, sandwich
+
+logger = logging.getLogger(__name__)
 
 
 def refresh(audience: Visibility) -> bool:
@@ -39,7 +42,10 @@ def refresh(audience: Visibility) -> bool:
             return False
         board.ratings.all().delete()
         LiveRating.objects.bulk_create(ratings)
-        battles.accept_standings(audience, _standings(audience, ratings))
+        if fit.converged:
+            battles.accept_standings(audience, _standings(audience, ratings))
+        else:  # the board carries a warning; a reveal could not, and goes on with the last good numbers
+            logger.error("the fit of the %s did not converge: gradient norm %g", board, fit.gradient_norm)
     return True
 
 

@@ -86,7 +86,7 @@ def test_modules_import_only_vendored_files_that_exist() -> None:
 def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `collectstatic` makes of static/."""
     target = tmp_path_factory.mktemp("collected")
-    collect(ROOT / "static", target)
+    collect(target)
     return target
 
 
@@ -95,7 +95,7 @@ def test_every_import_is_rewritten_to_a_hashed_name(collected: Path) -> None:
     ours = [name for name in manifest if name.startswith("js/")]
     assert "js/lib/markdown.js" in ours
     for name in ours:
-        text = (collected / manifest[name]).read_text()
+        text = re.sub(r"/\*.*?\*/", "", (collected / manifest[name]).read_text(), flags=re.DOTALL)
         imports = re.findall(r"""^import\b[^;]*?["']([^"']+)["'];|\bimport\(["']([^"']+)["']\)""", text, re.MULTILINE)
         for target in filter(None, (part for pair in imports for part in pair)):
             assert re.search(r"\.[0-9a-f]{12}\.js$", target), (name, target)

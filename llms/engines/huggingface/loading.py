@@ -120,7 +120,7 @@ def _load_weights(folder: Path, options: HuggingFaceOptions) -> Any:
     model, info = loaded
     if missing := sorted(info["missing_keys"]):
         # transformers would fill them with random numbers.
-        raise LoadingFailed(f"{len(missing)} tensors are missing, first {missing[0]}: download the weights again")
+        raise LoadingFailed(f"the weights lack {len(missing)} of the model's tensors, first {missing[0]}: download them again")
     return model.to(device).eval()
 
 

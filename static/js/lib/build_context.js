@@ -1,7 +1,4 @@
-/**
- * What building a block needs to know, and what it reports back. A file of its own because the
- * static files storage takes a type import in a comment for an import, and refuses circles.
- */
+/** What building a block needs to know, and what it reports back. */
 
 import { appendText } from './characters.js';
 

@@ -3,7 +3,7 @@
  * exists on the way.
  */
 
-import { languageNamed, loadGrammars } from './code_languages.js';
+import { languageNamed, loadGrammars, loadHighlighter } from './code_languages.js';
 
 const MAX_LENGTH = 20_000;
 const MAX_DEPTH = 24;
@@ -76,10 +76,7 @@ function readyLanguage(label, context) {
 async function load(language) {
   states.set(language, 'loading');
   try {
-    const [core, grammars] = await Promise.all([
-      import('../../vendor/highlightjs-11.12.0/core.min.js'),
-      loadGrammars(language),
-    ]);
+    const [core, grammars] = await Promise.all([loadHighlighter(), loadGrammars(language)]);
     highlighter ??= core.default;
     for (const [name, grammar] of grammars) {
       if (!highlighter.getLanguage(name)) highlighter.registerLanguage(name, grammar);
@@ -138,7 +135,7 @@ function isRecent(tree, code) {
  */
 function makeTree(code, language) {
   const result = highlighter.highlight(code, { language, ignoreIllegals: true });
-  // Semi-private, hence the pinned release; tests/e2e/test_markdown_renderer.py would notice.
+  // Semi-private, hence the pinned release; tests/e2e/markdown/ would notice.
   const root = result._emitter?.rootNode;
   return root ? { language, code, length: code.length, root } : null;
 }

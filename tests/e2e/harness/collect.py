@@ -1,28 +1,27 @@
-"""Runs `collectstatic` with the manifest storage, in a process of its own so that no settings mix."""
+"""Runs `collectstatic` as the product does, in a process of its own so that no settings mix."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[3]
 COLLECT = """
 import sys
-from django.conf import settings
-settings.configure(
-    STATIC_ROOT=sys.argv[2], STATIC_URL="/static/", STATICFILES_DIRS=[sys.argv[1]],
-    INSTALLED_APPS=["django.contrib.staticfiles"],
-    STORAGES={"staticfiles": {"BACKEND": "__main__.Storage"}},
-)
-from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
-class Storage(ManifestStaticFilesStorage):
-    support_js_module_import_aggregation = True
 import django
+from django.conf import settings
 from django.core.management import call_command
+settings.configure(
+    STATIC_ROOT=sys.argv[1], STATIC_URL="/static/", STATICFILES_DIRS=["static"],
+    INSTALLED_APPS=["django.contrib.staticfiles"],
+    STORAGES={"staticfiles": {"BACKEND": "config.static.ModuleManifestStorage"}},
+)
 django.setup()
 call_command("collectstatic", interactive=False, verbosity=0)
 """
 
 
-def collect(source: Path, target: Path) -> None:
-    command = [sys.executable, "-c", COLLECT, str(source), str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=target)
+def collect(target: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECT, str(target)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -72,7 +72,7 @@ async def test_a_failure_inside_the_model_fails_the_stream_and_the_next_one_work
         raise RuntimeError("a cosmic ray")
 
     hook = engine._loaded.model.register_forward_pre_hook(fail)
-    with pytest.raises(GenerationFailed, match="cosmic ray|stopped"):
+    with pytest.raises(GenerationFailed, match=r"cosmic ray|stopped"):
         async for _ in stream:
             pass
     hook.remove()
@@ -289,7 +289,7 @@ def test_missing_tensors_are_not_made_up(start: Start, model_copy: Path) -> None
     del weights["model.layers.1.mlp.up_proj.weight"]
     save_file(weights, model_copy / "model.safetensors", {"format": "pt"})
 
-    with pytest.raises(LoadingFailed, match="1 tensors are missing"):
+    with pytest.raises(LoadingFailed, match="lack 1 of"):
         start(model_copy)
 
 

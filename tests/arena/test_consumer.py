@@ -18,7 +18,9 @@ def rivals(register):
     """Two that cannot keep their names to themselves."""
     return [
         register("Orion 7B", organisation="Northlab", aliases=["Orionis"], chunks=[*SPOKEN, " Orion", "is."]),
-        register("Lyra 13B", organisation="Blue Peak", aliases=["Lyrae"], chunks=["I was made by Blue P", "eak. ", *SPOKEN]),
+        register(
+            "Lyra 13B", organisation="Blue Peak", aliases=["Lyrae"], chunks=["I was made by Blue P", "eak. ", *SPOKEN]
+        ),
     ]
 
 
@@ -61,7 +63,9 @@ async def test_no_frame_tells_a_name_before_the_vote(rivals, visits, in_thread):
 
     told = "".join(visits.frames).casefold()
     shown = "".join(text for turn in (0, 1) for text in page.texts(turn).values())
-    names = await in_thread(lambda: [n for llm in LanguageModel.objects.all() for n in (llm.name, llm.slug, *llm.aliases)])
+    names = await in_thread(
+        lambda: [n for llm in LanguageModel.objects.all() for n in (llm.name, llm.slug, *llm.aliases)]
+    )
     for name in names:
         assert name.casefold() not in told
         assert name.casefold() not in shown.casefold()

@@ -145,7 +145,7 @@ async def test_a_stop_is_heard_from_the_very_beginning_to_the_very_end(enrol, vi
     """Wherever it falls, the battle comes to a state from which its voter can go on."""
     for name in ("Orion 7B", "Lyra 13B"):
         await enrol(name, reply="ab", chunk_size=1)
-    for n_ticks in range(12):
+    for n_ticks in range(8):
         page = await visits.open()
         await page.start()
         for _ in range(n_ticks):

@@ -133,6 +133,7 @@ def test_the_demo_says_where_the_password_is(db, served, data_dir, monkeypatch, 
 def test_the_demo_promises_no_password_where_there_is_an_administrator(db, served, monkeypatch, capsys):
     User.objects.create_superuser("sude")
     monkeypatch.setattr(demo, "prepare", lambda source: None)
+    monkeypatch.setattr(demo, "convert", lambda source, report: None)
     call_command("up", demo=True)
     assert "password" not in capsys.readouterr().out
 

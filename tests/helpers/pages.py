@@ -1,9 +1,12 @@
 """A battle page without a browser: every frame that its socket got, and the battle that they add up to."""
 
 import asyncio
+import contextlib
 import contextvars
 import json
+import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -33,7 +36,8 @@ class AsgiSocket:
 
     def __init__(self, application: Any, path: str, headers: list[tuple[bytes, bytes]], *, served_by: str) -> None:
         self._to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._from_app: deque[dict[str, Any]] = deque()
+        self._news = asyncio.Event()
         self.is_lost = False
         """The network is gone, and the server has not noticed."""
         self.flows = asyncio.Event()
@@ -52,6 +56,7 @@ class AsgiSocket:
         self.application = asyncio.get_running_loop().create_task(
             application(scope, self._to_app.get, self._take), context=context
         )
+        self.application.add_done_callback(lambda _: self._news.set())
 
     async def connect(self) -> None:
         """Raises `Closed` when it is not accepted."""
@@ -80,17 +85,18 @@ class AsgiSocket:
         await self.flows.wait()
         if self.is_lost:
             raise ConnectionResetError("the client is gone")
-        await self._from_app.put(message)
+        self._from_app.append(message)
+        self._news.set()
 
     async def _next(self) -> dict[str, Any]:
-        """What the application sent, or the error that it died of."""
-        waiting = asyncio.ensure_future(self._from_app.get())
-        await asyncio.wait([waiting, self.application], return_when=asyncio.FIRST_COMPLETED)
-        if waiting.done():
-            return waiting.result()
-        waiting.cancel()
-        self.application.result()
-        raise Closed(1006)
+        """What the application sent, or the error that it died of. Takes nothing when it is cancelled."""
+        while not self._from_app:
+            if self.application.done():
+                self.application.result()
+                raise Closed(1006)
+            self._news.clear()
+            await self._news.wait()
+        return self._from_app.popleft()
 
 
 class NetworkSocket:
@@ -132,7 +138,8 @@ class Page:
         await self.ask("turn", **{"key": str(uuid.uuid4()), "prompt": prompt, **fields})
 
     async def next(self, seconds: float = SECONDS) -> dict[str, Any]:
-        raw = await asyncio.wait_for(self.transport.receive(), seconds)
+        async with asyncio.timeout(seconds):
+            raw = await self.transport.receive()
         self.received.append(raw)
         frame: dict[str, Any] = json.loads(raw)
         assert frame["seq"] == len(self.received), f"frame {len(self.received)} has the number {frame['seq']}"
@@ -169,12 +176,11 @@ class Page:
     async def frames_of(self, seconds: float) -> list[dict[str, Any]]:
         """Whatever comes in so many seconds."""
         frames = []
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    frames.append(await self.next())
-        except TimeoutError:
-            return frames
+        end_at = time.monotonic() + seconds
+        with contextlib.suppress(TimeoutError):
+            while (remaining := end_at - time.monotonic()) > 0:
+                frames.append(await self.next(remaining))
+        return frames
 
     def answer(self, side: str, turn: int = -1) -> dict[str, Any]:
         return dict(self.battle["turns"][turn]["answers"][side])

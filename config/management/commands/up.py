@@ -71,9 +71,8 @@ class Command(BaseCommand):
 
     def _prepare_demo(self, source: str) -> None:
         try:
-            self._step(
-                "contenders (the first time, the model is converted: half a minute)", lambda: demo.prepare(source)
-            )
+            self._step("contenders", lambda: demo.prepare(source))
+            demo.convert(source, lambda step: self.stdout.write(f"    {step} …"))
         except (EngineError, demo.NoModel) as error:
             raise CommandError(str(error)) from error
         administrator = demo.administrator(settings.KEYS_DIR / "demo_admin_password")

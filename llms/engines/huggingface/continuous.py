@@ -5,6 +5,7 @@ hence what is added here: a bounded cache, admission that never overfills it (a 
 thread), a new manager when one has died, and an end together with the process (its thread would keep that alive).
 """
 
+import logging
 import threading
 from collections.abc import Collection
 from typing import Any
@@ -16,6 +17,7 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
     ContinuousBatchingLogitsProcessor,
     ContinuousBatchingLogitsProcessorList,
 )
+from transformers.generation.continuous_batching.utils import logger as cb_logger
 
 from llms.engines.base import GenerationFailed
 from llms.engines.huggingface.jobs import Backend, Job, Limits
@@ -25,6 +27,8 @@ from llms.engines.huggingface.sampling import BrokenLogits, TokenChooser, greedy
 POLL_SECONDS = 0.2
 """How soon a dead manager, or the end of the process, is noticed."""
 STOP_SECONDS = 30.0
+RESTART_SECONDS = 0.5
+"""Before a manager that died is replaced, in case the next one dies at once."""
 BATCH_TOKENS = 256
 """Tokens computed in one step. A longer prompt takes several, between which the other answers go on."""
 SAFETY_MARGIN = 0.1
@@ -39,7 +43,9 @@ class ContinuousBackend(Backend):
         self._model = model
         self._end_tokens = sorted(end_tokens)
         self._choices = ChosenTokens()
-        self._manager = self._new_manager()
+        # At its usual level it tells of every decision that it takes while it starts.
+        logging.getLogger(cb_logger.name).setLevel(logging.WARNING)
+        self._manager: Any = self._new_manager()
         self._is_ending = threading.Event()
         self._pump = threading.Thread(target=self._pump_tokens, name="answers")
         self._pump.start()
@@ -91,6 +97,7 @@ class ContinuousBackend(Backend):
         if threading.current_thread() is not self._pump:
             self._pump.join()
             self._manager.stop(block=True, timeout=STOP_SECONDS, hard_stop=True)
+            self._model = self._manager = None
 
     def _pump_tokens(self) -> None:
         """Hand on what the manager computes, and watch over it."""
@@ -98,7 +105,7 @@ class ContinuousBackend(Backend):
             output = self._manager.get_result(timeout=POLL_SECONDS)
             if output is not None:
                 self._take(output)
-            elif not self._manager.is_running():
+            elif not self._manager.is_running() and not self._is_ending.wait(RESTART_SECONDS):
                 self._replace_manager()
             if not threading.main_thread().is_alive():
                 self.close()

@@ -76,11 +76,13 @@ def _run_converter(source: Path, target: Path, report: Report) -> None:
     command = [sys.executable, "-m", "llms.engines.huggingface.convert_gguf", str(source), str(target)]
     paths = [str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "CUDA_VISIBLE_DEVICES": ""}
-    with tempfile.TemporaryFile("w+", errors="replace") as complaints:
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as complaints,
         # Our own program; of the arguments only the folder is chosen by anybody, and no shell looks at it.
-        child = subprocess.Popen(  # noqa: S603
+        subprocess.Popen(  # noqa: S603
             command, stdout=subprocess.PIPE, stderr=complaints, text=True, env=environment
-        )
+        ) as child,
+    ):
         limit = threading.Timer(LIMIT_SECONDS, child.kill)
         limit.start()
         try:
@@ -90,7 +92,6 @@ def _run_converter(source: Path, target: Path, report: Report) -> None:
         finally:
             limit.cancel()
             child.kill()
-            child.wait()
         if child.returncode:
             complaints.seek(0)
             raise LoadingFailed(f"the file could not be converted: {_reason(child.returncode, complaints.read())}")

@@ -116,7 +116,7 @@ class HuggingFaceEngine(Engine):
                 self._backend.cancel(answer.job)
 
     def close(self) -> None:
-        self._encoder.shutdown(wait=False, cancel_futures=True)
+        self._encoder.shutdown(wait=False)
         self._backend.close()
         if self._loaded is not None:
             from llms.engines.huggingface.loading import free_memory  # noqa: PLC0415 - imports torch

@@ -120,7 +120,7 @@ def _load_weights(folder: Path, options: HuggingFaceOptions) -> Any:
     model, info = loaded
     if missing := sorted(info["missing_keys"]):
         # transformers would fill them with random numbers.
-        raise LoadingFailed(f"the weights lack {len(missing)} of the model's tensors, first {missing[0]}: download them again")
+        raise LoadingFailed(f"the weights lack {len(missing)} of its tensors, first {missing[0]}: download them again")
     return model.to(device).eval()
 
 
@@ -153,6 +153,7 @@ def _max_context(model: Any, options: HuggingFaceOptions) -> int:
     wanted = options.max_context or min(of_model, DEFAULT_MAX_CONTEXT)
     if wanted > of_model:
         raise LoadingFailed(f"max_context is {wanted}, but the model knows {of_model} tokens only: lower it")
+    # A last page that is only begun cannot be had.
     return min(wanted, options.cache_tokens // PAGE_TOKENS * PAGE_TOKENS)
 
 
@@ -166,9 +167,14 @@ def limit_threads(wanted: int | None) -> None:
         _threads_are_set = True
         if wanted is None and "OMP_NUM_THREADS" in os.environ:
             return
-        n_threads = wanted or max(1, (os.cpu_count() or 2) - 1)
+        n_threads = wanted or max(1, _n_processors() - 1)
         torch.set_num_threads(n_threads)
         logger.info("torch computes with %d threads", n_threads)
+
+
+def _n_processors() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def free_memory() -> None:

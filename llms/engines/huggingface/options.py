@@ -39,6 +39,8 @@ class HuggingFaceOptions:
             raise ValueError(f"quantization int8-dynamic works on the cpu only, not on {self.device}")
         if self.quantization and self.dtype not in (None, "float32"):
             raise ValueError(f"quantization int8-dynamic starts from float32, not from {self.dtype}")
+        if self.max_context is not None and self.max_context > self.cache_tokens:
+            raise ValueError(f"max_context must not exceed cache_tokens, which is {self.cache_tokens}")
         least = {
             "max_context": 64,
             "max_concurrent": 1,

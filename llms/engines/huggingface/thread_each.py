@@ -32,6 +32,7 @@ class ThreadEachBackend(Backend):
     def _shut_down(self) -> None:
         for thread in list(self._threads.values()):
             thread.join()
+        self._model = None
 
     def _run(self, job: Job) -> None:
         try:

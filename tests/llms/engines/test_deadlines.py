@@ -7,8 +7,8 @@ import pytest
 
 from llms.chat import SamplingParams
 from llms.engines.base import (
-    Deadlines,
     DeadlineExceeded,
+    Deadlines,
     FirstTokenTimeout,
     StalledStream,
     StreamEvent,

@@ -19,6 +19,7 @@ def test_nothing_given_means_the_defaults() -> None:
         ({"quantization": "int8-dynamic", "device": "cuda:0"}, "works on the cpu only"),
         ({"quantization": "int8-dynamic", "dtype": "bfloat16"}, "starts from float32"),
         ({"max_context": 10}, "max_context must be at least 64"),
+        ({"max_context": 4096, "cache_tokens": 1024}, "max_context must not exceed cache_tokens"),
         ({"max_concurrent": 0}, "max_concurrent must be at least 1"),
         ({"max_concurrent": "8"}, "max_concurrent must be a whole number"),
         ({"max_concurrent": True}, "max_concurrent must be a whole number"),

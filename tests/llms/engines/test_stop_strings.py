@@ -1,3 +1,5 @@
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -30,7 +32,7 @@ def test_without_stop_strings_nothing_is_held_back() -> None:
 @given(text=LETTERS, cuts=some.lists(some.integers(0, 30)), stop=some.lists(some.text("abc", min_size=1, max_size=4)))
 def test_borders_between_pieces_do_not_matter(text: str, cuts: list[int], stop: list[str]) -> None:
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    pieces = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [text[start:end] for start, end in itertools.pairwise(places)]
     first = min((place for string in stop if (place := text.find(string)) >= 0), default=None)
 
     shown, found = passed(pieces, tuple(stop))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,16 @@ def test_closing_frees_every_thread(start: Start) -> None:
     engine.close()
 
     assert set(threading.enumerate()) <= before
+
+
+@BOTH_WAYS
+def test_closing_frees_the_weights(start: Start, batching: str) -> None:
+    engine = start(batching=batching)
+    model = weakref.ref(engine._loaded.model)
+
+    engine.close()
+
+    assert model() is None
 
 
 @pytest.mark.slow

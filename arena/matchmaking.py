@@ -1,5 +1,6 @@
 """Which two meet, and with what probability. Pure: weights and randomness are passed in."""
 
+import itertools
 import math
 import random
 from collections.abc import Collection, Mapping
@@ -23,16 +24,16 @@ def draw(weights: Mapping[int, float], rng: random.Random, *, never: Collection[
     A pair's probability is proportional to the product of its two weights; pairs in `never` are left out. Models
     with weight 0 are never drawn.
     """
-    ids = sorted(id_ for id_, weight in weights.items() if weight > 0)
+    heaviest = max(weights.values(), default=0)
+    shares = {id_: weight / heaviest for id_, weight in sorted(weights.items()) if weight > 0}
     pairs = [
-        (one, other, weights[one] * weights[other])
-        for position, one in enumerate(ids)
-        for other in ids[position + 1 :]
+        (one, other, shares[one] * shares[other])
+        for one, other in itertools.combinations(shares, 2)
         if frozenset((one, other)) not in never
     ]
-    if not pairs:
-        raise TooFewContenders(f"{len(ids)} models may be drawn, and no allowed pair remains")
     total = math.fsum(weight for _, _, weight in pairs)
+    if not total:
+        raise TooFewContenders(f"{len(shares)} models may be drawn, and no allowed pair remains")
     one, other, weight = rng.choices(pairs, weights=[weight for _, _, weight in pairs])[0]
     llm_a, llm_b = (one, other) if rng.random() < 0.5 else (other, one)
     return Draw(llm_a, llm_b, weight / total)

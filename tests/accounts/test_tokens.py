@@ -281,6 +281,13 @@ def test_a_token_is_good_until_the_moment_it_expires(vera, issue, client):
     assert call(client, issue(vera, expires_at=timezone.now() + timedelta(minutes=1)).secret).status_code == 200
 
 
+def test_at_that_moment_it_is_not(vera, issue):
+    now = timezone.now()
+    issue(vera, expires_at=now)
+    assert not ApiToken.objects.usable(now)
+    assert ApiToken.objects.usable(now - timedelta(microseconds=1))
+
+
 @pytest.mark.parametrize("path", ["/account/", "/admin/", "/account/password/"])
 def test_outside_the_api_a_token_means_nothing(path, adem, issue, client):
     answer = call(client, issue(adem, *Scope).secret, path)

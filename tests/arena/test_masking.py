@@ -91,6 +91,7 @@ def test_the_longest_name_is_hidden_whole():
         "an atom or ion 7 b",
         "Northlabs and Southlab",
         "a biorion 7b",
+        "re\u0301orion 7b",
         "Orion 70B",
         "Orion 7Beta",
         "xSmolLM2-135M",
@@ -113,6 +114,7 @@ def test_other_words_are_left_alone(text):
     [
         ("我是通义千问，由阿里云研发", f"我是{MASK}，由阿里云研发"),
         ("我叫Orion，", f"我叫{MASK}，"),
+        ("the ABC通义千问", f"the ABC{MASK}"),
         ("これはOrion-7Bです", f"これは{MASK}です"),
         ("저는 Orion 7B입니다", f"저는 {MASK}입니다"),
         ("ผมชื่อOrion 7Bครับ", f"ผมชื่อ{MASK}ครับ"),
@@ -182,6 +184,7 @@ def test_an_ordinary_word_is_hidden_where_the_writer_speaks_of_itself(text, word
         "Northlab trained mechanics",
         "Benjamin Orion",
         "I am " + "very " * 20 + "fond of Orion",
+        "I am " + "very " * 20 + "fond of Orion, too",
         "sambaed by Orion",
         "Bananas of Orion",
     ],

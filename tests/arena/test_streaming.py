@@ -210,6 +210,11 @@ def test_an_empty_answer_leaves_the_other_one_alone(empty):
     assert sorted(texts(seen).values()) == ["", "x" * 200]
 
 
+def test_an_empty_answer_is_not_reported_before_the_other_side_begins():
+    seen = play(Writer(), pace("x" * 30, 0.01, first=5.0))
+    assert min(time for time, _ in seen) >= 5.0
+
+
 def test_what_no_database_can_store_is_replaced():
     seen = play(Writer("a\x00b"), Writer("\ud83d oh \udfff"))
     assert texts(seen) == {"a": "a\ufffdb", "b": "\ufffd oh \ufffd"}
@@ -387,19 +392,26 @@ def test_a_fast_stream_behind_a_deadline_cannot_escape_its_cancellation(n_steps)
 
     class Eager(Writer):
         async def stream(self):
-            while True:
-                yield TextDelta("x")
-                await asyncio.sleep(0)
+            try:
+                while True:
+                    self.n_written += 1
+                    yield TextDelta("x")
+                    await asyncio.sleep(0)
+            finally:
+                self.is_closed = True
+
+    writers = [Eager(), Eager()]
 
     async def close_soon():
         duel = Duel(NOBODY)
-        for side in ("a", "b"):
-            duel.open(side, within_deadlines(Eager().stream(), Deadlines()))
+        for side, writer in zip(("a", "b"), writers, strict=True):
+            duel.open(side, within_deadlines(writer.stream(), Deadlines()))
         for _ in range(n_steps):
             await asyncio.sleep(0)
         await asyncio.wait_for(duel.close(), 5)
+        return [writer.is_closed or not writer.n_written for writer in writers]
 
-    run(close_soon())
+    assert run(close_soon()) == [True, True]
 
 
 def test_a_stream_that_runs_far_ahead_has_to_wait(monkeypatch):

@@ -3,6 +3,7 @@
 import importlib.machinery
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -110,6 +111,23 @@ def test_a_bad_source_is_refused_and_nothing_registered():
     with pytest.raises(demo.NoModel, match="/nowhere/model"):
         demo.prepare("/nowhere/model")
     assert not LanguageModel.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "is_converted"), [("/m/a.gguf", True), ("/m/folder", False), ("a/hub-id-0.5B", False)]
+)
+def test_a_gguf_file_is_converted_before_the_first_battle(source, is_converted, monkeypatch, settings):
+    asked = []
+    monkeypatch.setattr(demo, "converted", lambda *arguments: asked.append(arguments))
+    demo.convert(source, print)
+    assert asked == ([(Path(source), settings.MODELS_DIR, print)] if is_converted else [])
+
+
+def test_so_is_the_packaged_one(package, monkeypatch):
+    asked = []
+    monkeypatch.setattr(demo, "converted", lambda file, *more: asked.append(file))
+    demo.convert("", print)
+    assert asked == [package / demo.FILE]
 
 
 # --- the administrator -------------------------------------------------------------------------------------------

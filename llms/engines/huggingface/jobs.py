@@ -100,6 +100,8 @@ class Backend(ABC):
     def close(self) -> None:
         """Fail what runs or waits, and free threads and memory."""
         with self._lock:
+            if self._is_closed:
+                return
             self._is_closed = True
             jobs = [*self._running.values(), *self._waiting]
             self._running.clear()

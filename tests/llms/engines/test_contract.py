@@ -33,7 +33,7 @@ class Setup(NamedTuple):
 
 
 SETUPS = {
-    "echo": Setup("echo", {"reply": "word " * 400, "delay": 0.001, "max_prompt_characters": 2000}),
+    "echo": Setup("echo", {"reply": "word " * 800, "delay": 0.001, "max_prompt_characters": 2000}),
     "huggingface, continuous batching": Setup(
         "huggingface", {"batching": "continuous", "device": "cpu"}, needs_weights=True
     ),
@@ -116,7 +116,7 @@ async def test_a_stop_string_ends_the_answer_and_is_not_shown(engine: Engine) ->
 
 
 async def test_closing_a_stream_stops_the_computation(engine: Any) -> None:
-    stream = engine.stream(user("hello"), SamplingParams(max_new_tokens=300))
+    stream = engine.stream(user("hello"), SamplingParams(max_new_tokens=900))
     await anext(stream)
     assert engine.n_running == 1
 
@@ -129,7 +129,7 @@ async def test_cancelling_the_reader_stops_the_computation(engine: Any) -> None:
     begun = asyncio.Event()
 
     async def read() -> None:
-        async for _ in engine.stream(user("hello"), SamplingParams(max_new_tokens=300)):
+        async for _ in engine.stream(user("hello"), SamplingParams(max_new_tokens=900)):
             begun.set()
 
     reader = asyncio.create_task(read())
@@ -213,7 +213,7 @@ async def test_a_batch_gives_what_a_stream_gives(engine: Engine) -> None:
 
 
 async def test_closing_the_engine_ends_its_streams(own_engine: Engine) -> None:
-    stream = own_engine.stream(user("hello"), SamplingParams(max_new_tokens=300))
+    stream = own_engine.stream(user("hello"), SamplingParams(max_new_tokens=900))
     await anext(stream)
 
     await asyncio.to_thread(own_engine.close)

@@ -42,6 +42,17 @@ def forward_counter(engine: Any) -> list[float]:
     return calls
 
 
+def slow_down(engine: Any) -> None:
+    """Some hundred tokens then take some seconds, however fast the machine is."""
+    engine._loaded.model.register_forward_pre_hook(lambda *_: time.sleep(0.01))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - nothing in the engine tells
+            await asyncio.sleep(0.005)
+
+
 async def begun(engine: Any, text: str = "hello", max_new_tokens: int = 300) -> Any:
     """A stream that has shown its first piece."""
     stream = engine.stream(user(text), SamplingParams(max_new_tokens=max_new_tokens))
@@ -52,6 +63,7 @@ async def begun(engine: Any, text: str = "hello", max_new_tokens: int = 300) -> 
 @BOTH_WAYS
 async def test_after_a_stream_is_closed_the_model_computes_nothing_more(start: Start, batching: str) -> None:
     engine = start(batching=batching)
+    slow_down(engine)
     calls = forward_counter(engine)
     stream = await begun(engine)
 
@@ -67,6 +79,7 @@ async def test_after_a_stream_is_closed_the_model_computes_nothing_more(start: S
 @BOTH_WAYS
 async def test_a_failure_inside_the_model_fails_the_stream_and_the_next_one_works(start: Start, batching: str) -> None:
     engine = start(batching=batching)
+    slow_down(engine)
     stream = await begun(engine)
 
     def fail(*_: object) -> None:
@@ -83,9 +96,10 @@ async def test_a_failure_inside_the_model_fails_the_stream_and_the_next_one_work
 
 async def test_jobs_that_wait_survive_the_death_of_the_manager(start: Start) -> None:
     engine = start(batching="continuous", max_concurrent=1)
+    slow_down(engine)
     stream = await begun(engine)
     waiting = asyncio.create_task(events_of(engine, "patience", max_new_tokens=4))
-    await asyncio.sleep(0.1)
+    await until(lambda: engine._backend._waiting)
 
     def fail(*_: object) -> None:
         hook.remove()
@@ -112,9 +126,10 @@ async def test_numbers_that_are_none_fail_the_stream(start: Start, batching: str
 @BOTH_WAYS
 async def test_an_engine_with_no_room_left_says_so(start: Start, batching: str) -> None:
     engine = start(batching=batching, max_concurrent=1, max_waiting=1)
+    slow_down(engine)
     running = await begun(engine)
     waiting = asyncio.create_task(events_of(engine, "patience", max_new_tokens=4))
-    await asyncio.sleep(0.1)
+    await until(lambda: engine._backend._waiting)
 
     with pytest.raises(EngineOverloaded):
         await events_of(engine, "me too", max_new_tokens=4)
@@ -127,9 +142,10 @@ async def test_an_engine_with_no_room_left_says_so(start: Start, batching: str) 
 @BOTH_WAYS
 async def test_a_stream_that_waits_can_be_cancelled(start: Start, batching: str) -> None:
     engine = start(batching=batching, max_concurrent=1)
+    slow_down(engine)
     running = await begun(engine)
     waiting = asyncio.create_task(events_of(engine, "patience", max_new_tokens=4))
-    await asyncio.sleep(0.1)
+    await until(lambda: engine._backend._waiting)
 
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

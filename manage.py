@@ -12,8 +12,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
 def main() -> None:
-    from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the environment is set
+    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415 - after the environment is set
+    from django.core.management import execute_from_command_line  # noqa: PLC0415
 
+    try:
+        from config import settings  # noqa: F401, PLC0415 - a setting that cannot be meant is one sentence, no traceback
+    except ImproperlyConfigured as error:
+        sys.exit(f"{error}")
     execute_from_command_line(sys.argv)
 
 

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,10 @@ class ReadOnly(admin.ModelAdmin[Any]):
 
 @admin.register(Battle)
 class BattleAdmin(ReadOnly):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Battle]:
+        """Before its vote a battle is its voter's alone, whoever administers the site."""
+        return super().get_queryset(request).filter(vote__isnull=False)
+
     list_display = ("id", "llm_a", "llm_b", "probability", "created_at", "abstained_at")
     list_filter = ("created_at", "llm_a")
     search_fields = ("id",)

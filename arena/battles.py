@@ -22,6 +22,7 @@ from arena.masking import Names, mask
 from arena.models import LIVE_STATES, Answer, Battle, Outcome, Standing, Turn, Vote, Voter
 from arena.protocol import SIDES, AnswerState, Phase, Side
 from llms.models import LanguageModel, Visibility
+from llms.pool import Readiness, pool
 
 POSITIVE_REASONS = {
     "useful": _("useful"),
@@ -36,7 +37,7 @@ NEGATIVE_REASONS = {
 }
 REASONS = POSITIVE_REASONS | NEGATIVE_REASONS
 COMMENT_LIMIT = 2_000
-ABANDONED_AFTER = timedelta(seconds=10)
+ABANDONED_AFTER = timedelta(seconds=30)
 """A running turn is written to every second. Silence for so long means that its process is gone."""
 
 _random = random.SystemRandom()
@@ -194,7 +195,8 @@ def cut_off_abandoned(now: datetime, *, silent_for: timedelta = ABANDONED_AFTER)
 
 
 def cast_vote(battle: Battle, who: Participant, *, outcome: str) -> Vote:
-    """The one vote of a battle, counted in the same transaction. Repeated by the same voter, it is the first vote."""
+    """The one vote of a battle, counted in the same transaction. A second one raises `AlreadyVoted`, unless it says
+    the same: then it is the first one, whose acknowledgement was lost on the way."""
     _check_owner(battle, who)
     if outcome not in Outcome.values:
         raise ArenaError(_("This is no possible vote."))
@@ -202,13 +204,19 @@ def cast_vote(battle: Battle, who: Participant, *, outcome: str) -> Vote:
         with transaction.atomic():
             battle = _locked(battle)
             if phase_of(battle) == Phase.REVEALED:
-                raise AlreadyVoted
+                return _the_same(battle.vote, outcome)
             if phase_of(battle) != Phase.VOTING:
                 raise NotNow(_("You can vote when both answers are complete."))
             vote = Vote.objects.create(battle=battle, voter=who.voter, outcome=outcome, created_at=timezone.now())
             ledger.count(vote)
     except IntegrityError:
-        raise AlreadyVoted from None
+        return _the_same(Vote.objects.get(battle=battle), outcome)
+    return vote
+
+
+def _the_same(vote: Vote, outcome: str) -> Vote:
+    if vote.outcome != outcome:
+        raise AlreadyVoted
     return vote
 
 
@@ -247,7 +255,9 @@ def accept_standings(audience: Visibility, standings: Iterable[Standing]) -> Non
 
 
 def contender_weights(user: User | AnonymousUser) -> dict[int, float]:
-    return dict(LanguageModel.objects.visible_to(user).in_battles().values_list("pk", "battle_weight"))
+    """Of all that may be drawn, but for those that this process has just tried to load in vain."""
+    contenders = LanguageModel.objects.visible_to(user).in_battles()
+    return {llm.pk: llm.battle_weight for llm in contenders if pool.readiness(llm) is not Readiness.FAILED}
 
 
 # --- helpers -----------------------------------------------------------------------------------------------------

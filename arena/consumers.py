@@ -77,7 +77,7 @@ class BattleConsumer(AsyncWebsocketConsumer):
 
     def _find(self, battle_id: uuid.UUID | None) -> Battle:
         """The battle, if its reader may open it."""
-        visible = Battle.objects.open_to(voters.known(self.visitor), self.user)
+        visible = Battle.objects.open_to(voters.known(self.visitor, self.user), self.user)
         return visible.with_everything().get(pk=battle_id or uuid.UUID(int=0))
 
     async def _belong_to(self, battle_id: uuid.UUID) -> None:
@@ -253,7 +253,7 @@ class BattleConsumer(AsyncWebsocketConsumer):
 
     def _look(self) -> BattleView:
         battle = self._find(self.battle_id)
-        return battle_view(battle, voters.known(self.visitor), self.user)
+        return battle_view(battle, voters.known(self.visitor, self.user), self.user)
 
     async def _refuse(self, code: str, message: str, **more: Any) -> None:
         await self._send({"type": "error", "code": code, "message": message, **more})

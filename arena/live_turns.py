@@ -12,6 +12,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
+from django.db import Error as DatabaseTrouble
 from django.db import transaction
 from django.utils import timezone
 
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 1.0
 OUTLIVES_SOCKET_SECONDS = 30.0
 REPLACEMENTS_PER_TURN = 2
+ATTEMPTS_TO_SAVE = 5
 
 
 @dataclass
@@ -42,12 +44,18 @@ class LiveAnswer:
     state: AnswerState
     shown: list[str] = field(default_factory=list)
     first_token_at: datetime | None = None
+    seconds: float | None = None
+    """From the question to the last token, as the model took them; the voter sees them at the common pace."""
     error_code: str = ""
     truncated: bool = False
 
     @classmethod
     def of(cls, row: Answer) -> "LiveAnswer":
-        return cls(row, AnswerState(row.state), [row.shown_text], row.first_token_at, row.error_code)
+        return cls(row, AnswerState(row.state), [row.shown_text], row.first_token_at, error_code=row.error_code)
+
+    def note_progress(self, seconds: float) -> None:
+        self.first_token_at = self.first_token_at or timezone.now()
+        self.seconds = seconds
 
     @property
     def shown_text(self) -> str:
@@ -119,17 +127,28 @@ class LiveTurn:
 
     async def _wind_up(self) -> None:
         """Leaves no answer live and no listener waiting, whatever ended the run."""
-        state = self._broken_off_as or AnswerState.CUT_OFF
         try:
             await self._duel.close()
-            for side, live in self.answers.items():
-                if live.state in LIVE_STATES:
-                    await in_database(transcripts.break_off, self._progress_of(side), state)
-                    self._change(side, state)
-            await in_database(transcripts.end_turn, self.turn_id)
+            for n_more in reversed(range(ATTEMPTS_TO_SAVE)):
+                try:
+                    await self._save_the_end()
+                    break
+                except DatabaseTrouble:
+                    if not n_more:
+                        raise
+                    logger.exception("turn %s could not be ended; trying again", self.turn_id)
+                    await asyncio.sleep(FLUSH_SECONDS)
         finally:
             for listener in self._listeners:
                 listener.end()
+
+    async def _save_the_end(self) -> None:
+        state = self._broken_off_as or AnswerState.CUT_OFF
+        for side, live in self.answers.items():
+            if live.state in LIVE_STATES:
+                await in_database(transcripts.break_off, self._progress_of(side), state)
+                self._change(side, state)
+        await in_database(transcripts.end_turn, self.turn_id)
 
     def _open(self, side: Side, llm: LanguageModel) -> None:
         self._duel.open(side, self._stream(side, llm))
@@ -141,8 +160,10 @@ class LiveTurn:
         try:
             engine = await asyncio.shield(asyncio.wrap_future(pool.load(llm)))
             messages, sampling = transcripts.conversation(self.script, side, llm, settings.ANSWER_TOKEN_LIMIT)
+            began = time.monotonic()
             async with contextlib.aclosing(within_deadlines(engine.stream(messages, sampling), limits)) as stream:
                 async for event in stream:
+                    self.answers[side].note_progress(time.monotonic() - began)
                     yield event
         except EngineError:
             raise
@@ -153,7 +174,6 @@ class LiveTurn:
     def _show(self, event: Shown) -> None:
         live = self.answers[event.side]
         if live.state == AnswerState.WAITING:
-            live.first_token_at = timezone.now()
             self._change(event.side, AnswerState.STREAMING)
         live.shown.append(event.text)
         for listener in self._listeners:
@@ -205,7 +225,7 @@ class LiveTurn:
 
     def _progress_of(self, side: Side) -> Progress:
         live = self.answers[side]
-        return Progress(live.row.pk, self._duel.written(side), live.shown_text, live.first_token_at)
+        return Progress(live.row.pk, self._duel.written(side), live.shown_text, live.first_token_at, live.seconds)
 
 
 class LiveTurns:

@@ -41,13 +41,14 @@ class BattleQuerySet(models.QuerySet["Battle"]):
         return self.select_related("llm_a", "llm_b", "voter", "vote").prefetch_related(models.Prefetch("turns", turns))
 
     def open_to(self, voter: Voter | None, user: User | AnonymousUser) -> "BattleQuerySet":
-        """Before the vote a battle is its voter's alone; after it, everybody's who may see both models."""
-        revealed = self.filter(vote__isnull=False)
+        """Before the vote a battle is its voter's alone; after it, everybody's. Always of people who may see both
+        models: somebody who lost a role loses the battles that it opened."""
+        allowed = models.Q(vote__isnull=False)
+        if voter:
+            allowed |= models.Q(voter=voter)
         if not sees_internal(user):
-            public = Visibility.PUBLIC
-            revealed = revealed.filter(llm_a__visibility=public, llm_b__visibility=public)
-        conditions = models.Q(pk__in=revealed.values("pk"))
-        return self.filter(conditions | models.Q(voter=voter)) if voter else self.filter(conditions)
+            allowed &= models.Q(llm_a__visibility=Visibility.PUBLIC, llm_b__visibility=Visibility.PUBLIC)
+        return self.filter(allowed)
 
 
 class Battle(models.Model):
@@ -147,6 +148,8 @@ class Answer(models.Model):
     """`stats.text_features` of the text, written when it ends well."""
     created_at = models.DateTimeField(db_default=Now())
     first_token_at = models.DateTimeField(null=True)
+    seconds = models.FloatField(null=True)
+    """From the question to the last token, as the model took them: without loading, and without the pacing."""
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -156,6 +159,11 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"answer {self.side}{self.attempt} of {self.turn_id}"
+
+    @property
+    def judged_text(self) -> str:
+        """What the voter judges it by. Of an answer that was stopped, that is no more than they saw of it."""
+        return self.shown_text if self.state == AnswerState.STOPPED else self.text
 
     @property
     def ended_well(self) -> bool:

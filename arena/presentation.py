@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from arena import battles
-from arena.models import Answer, Battle, Outcome, PairCount, Standing, Turn, Voter
+from arena.models import Answer, Battle, Outcome, PairCount, Standing, Turn, Vote, Voter
 from arena.protocol import (
     AnswerState,
     AnswerView,
@@ -21,6 +21,7 @@ from arena.protocol import (
     Side,
     StandingView,
     TurnView,
+    VoteView,
 )
 from llms.engines.base import error_class
 from llms.models import LanguageModel, Visibility, sees_internal
@@ -52,10 +53,17 @@ def battle_view(battle: Battle, voter: Voter | None, user: User | AnonymousUser)
         "can_continue": is_mine and phase == Phase.VOTING and n_turns < settings.TURN_LIMIT,
         "can_retry": is_mine and phase == Phase.STUCK,
         "is_mine": is_mine,
-        "vote": {"outcome": battle.vote.outcome, "reasons": battle.vote.reasons, "comment": battle.vote.comment}
-        if is_revealed
-        else None,
+        "vote": _vote_view(battle.vote, is_mine=is_mine) if is_revealed else None,
         "reveal": _reveal(battle, user) if is_revealed else None,
+    }
+
+
+def _vote_view(vote: Vote, *, is_mine: bool) -> VoteView:
+    """Everybody may know what was preferred; why, in the voter's own words, is for the voter."""
+    return {
+        "outcome": vote.outcome,
+        "reasons": vote.reasons if is_mine else [],
+        "comment": vote.comment if is_mine else "",
     }
 
 
@@ -146,11 +154,11 @@ def _standing_view(standing: Standing) -> StandingView:
 
 
 def _seconds(attempts: list[Answer], llm: LanguageModel) -> float | None:
-    """From the question to the end of the answer, over all turns."""
+    """That the model itself took, over all turns. The voter saw it at the common pace."""
     spans = [
-        (answer.ended_at - answer.created_at).total_seconds()
+        answer.seconds
         for answer in attempts
-        if answer.llm_id == llm.pk and answer.state == AnswerState.COMPLETE and answer.ended_at
+        if answer.llm_id == llm.pk and answer.state == AnswerState.COMPLETE and answer.seconds is not None
     ]
     return round(sum(spans), 1) if spans else None
 

@@ -46,6 +46,7 @@ class Progress(NamedTuple):
     text: str
     shown_text: str
     first_token_at: datetime | None
+    seconds: float | None = None
 
 
 class Orders(NamedTuple):
@@ -63,7 +64,7 @@ def script_of(turn: Turn, user: User | AnonymousUser) -> Script:
     histories: dict[Side, list[Message]] = {"a": [], "b": []}
     for earlier in turns[:-1]:
         for side, answer in current_answers(earlier).items():
-            histories[side] += [Message(Role.USER, earlier.prompt), Message(Role.ASSISTANT, answer.text)]
+            histories[side] += [Message(Role.USER, earlier.prompt), Message(Role.ASSISTANT, answer.judged_text)]
     for side in SIDES:
         histories[side].append(Message(Role.USER, turns[-1].prompt))
     return Script(battle, turns[-1], current_answers(turns[-1]), histories, names_to_hide(), user)
@@ -113,7 +114,8 @@ def fail(progress: Progress, error: EngineError) -> bool:
 
 def break_off(progress: Progress, state: AnswerState) -> bool:
     """Stopped by the voter, or cut off by the server."""
-    style = text_features(progress.text)._asdict() if progress.text else None
+    judged = progress.shown_text if state == AnswerState.STOPPED else progress.text
+    style = text_features(judged)._asdict() if judged else None
     return _end(progress, state=state, style=style)
 
 
@@ -128,6 +130,7 @@ def _end(progress: Progress, **fields: object) -> bool:
         text=progress.text,
         shown_text=progress.shown_text,
         first_token_at=progress.first_token_at,
+        seconds=progress.seconds,
         ended_at=timezone.now(),
         **fields,
     )

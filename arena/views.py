@@ -41,7 +41,7 @@ def new_battle(request: HttpRequest) -> HttpResponse:
 @never_cache
 @shows_model_text
 def battle(request: HttpRequest, battle_id: uuid.UUID) -> HttpResponse:
-    voter = voters.known(voters.id_in(request.COOKIES))
+    voter = voters.known(voters.id_in(request.COOKIES), request.user)
     try:
         found = Battle.objects.open_to(voter, request.user).with_everything().get(pk=battle_id)
     except Battle.DoesNotExist:

@@ -37,18 +37,21 @@ def give_cookie(request: HttpRequest, response: HttpResponse) -> None:
         )
 
 
-def digest_of(random_id: str) -> str:
-    return hmac.new(settings.VOTER_KEY.encode(), random_id.encode(), "sha256").hexdigest()
+def digest_of(random_id: str, user: User | AnonymousUser) -> str:
+    """An account is one voter in every browser; whoever uses the browser after it is another one."""
+    identity = f"account {user.pk}" if user.is_authenticated else f"visitor {random_id}"
+    return hmac.new(settings.VOTER_KEY.encode(), identity.encode(), "sha256").hexdigest()
 
 
-def known(random_id: str | None) -> Voter | None:
-    """The voter behind an id, if that visitor ever began a battle."""
-    return Voter.objects.filter(digest=digest_of(random_id)).first() if random_id else None
+def known(random_id: str | None, user: User | AnonymousUser) -> Voter | None:
+    """The voter behind an id or an account, if they ever began a battle."""
+    if not random_id and not user.is_authenticated:
+        return None
+    return Voter.objects.filter(digest=digest_of(random_id or "", user)).first()
 
 
 def remember(random_id: str, user: User | AnonymousUser) -> Voter:
-    """The voter behind an id, made on first use. Signing in ties the voter to the account."""
-    voter, _ = Voter.objects.get_or_create(digest=digest_of(random_id))
-    if user.is_authenticated and voter.user_id is None:
-        Voter.objects.filter(pk=voter.pk, user=None).update(user=user)
+    """The voter behind an id or an account, made on first use."""
+    account = user if user.is_authenticated else None
+    voter, _ = Voter.objects.get_or_create(digest=digest_of(random_id, user), defaults={"user": account})
     return voter

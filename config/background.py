@@ -10,7 +10,7 @@ from celery.worker import WorkController, state
 from config.celery import app
 
 logger = logging.getLogger(__name__)
-JOIN_SECONDS = 5
+JOIN_SECONDS = 1
 
 
 class Background:

@@ -173,12 +173,14 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": BOARD_REFRESH_SECONDS,
         "options": {"expires": 10},
     },
-    "cut-off-abandoned-turns": {
+}
+if not EMBEDDED:
+    # A single process knows without asking whether its turns are alive; what a restart cut off it finds when it starts.
+    CELERY_BEAT_SCHEDULE["cut-off-abandoned-turns"] = {
         "task": "arena.tasks.cut_off_abandoned_turns",
         "schedule": 5,
         "options": {"expires": 15},
-    },
-}
+    }
 
 # --- the application ---------------------------------------------------------------------------------------------
 

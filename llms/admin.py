@@ -32,7 +32,7 @@ class LanguageModelForm(forms.ModelForm[LanguageModel]):
 @admin.register(LanguageModel)
 class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
     form = LanguageModelForm
-    list_display = ("name", "organisation", "stage", "engine", "status", "battle_weight", "visibility", "readiness")
+    list_display = ("name", "organisation", "stage", "engine", "status", "readiness", "battle_weight", "visibility")
     list_filter = ("status", "visibility", "stage", "engine")
     search_fields = ("name", "slug", "organisation")
     prepopulated_fields = {"slug": ("name",)}
@@ -45,7 +45,8 @@ class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
 
     @admin.display(description=_("in this process"))
     def readiness(self, llm: LanguageModel) -> str:
-        return pool.readiness(llm).value
+        reason = pool.failure(llm)
+        return f"{pool.readiness(llm).value}: {reason}" if reason else pool.readiness(llm).value
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
         """A model that may be drawn is loaded at once, so that its first battle does not wait for it."""

@@ -17,6 +17,7 @@ from llms.chat import Message, Role, SamplingParams
 from llms.engines.options import BadOptions, read_options
 from llms.engines.registry import engine_choices
 
+_PART = re.compile(r"[^\s_/-]+")
 _FAMILY = re.compile(r"[^\W\d_]+")
 DECODING_FIELDS = ("temperature", "top_p", "top_k", "max_new_tokens", "stop", "seed")
 
@@ -80,7 +81,7 @@ class LanguageModel(models.Model):
         _("decoding"),
         default=dict,
         blank=True,
-        help_text=_("For example {“temperature”: 0.7}. Empty means the defaults."),
+        help_text=_('For example {"temperature": 0.7}. Empty means the defaults.'),
     )
     system_prompt = models.TextField(_("system prompt"), blank=True)
 
@@ -111,9 +112,9 @@ class LanguageModel(models.Model):
     def clean(self) -> None:
         errors: dict[str, str] = {}
         if not isinstance(self.options, dict) or not _can_be_stored(self.options):
-            errors["options"] = str(_("Write an object, for example {“dtype”: “float32”}."))
+            errors["options"] = str(_('Write an object, for example {"dtype": "float32"}.'))
         if not _are_names(self.aliases):
-            errors["aliases"] = str(_("Write a list of names, for example [“Orion”, “Orion 7B”]."))
+            errors["aliases"] = str(_('Write a list of names, for example ["Orion", "Orion 7B"].'))
         if not isinstance(self.battle_weight, int | float) or not math.isfinite(self.battle_weight):
             errors["battle_weight"] = str(_("Write a number."))
         if self._descends_from_itself():
@@ -143,7 +144,8 @@ class LanguageModel(models.Model):
 
     def telling_names(self) -> list[str]:
         """Names that can mean nothing but this model, wherever they stand."""
-        return [name for name in (self.name, self.slug, *self.aliases) if name]
+        with_version = [self.name[: part.end()] for part in _PART.finditer(self.name) if _has_version(self.name[: part.end()])]
+        return [name for name in (self.name, self.slug, *self.aliases, *with_version) if name]
 
     def ordinary_names(self) -> list[str]:
         """Words that may mean something else, and give the model away only where it speaks of itself."""
@@ -151,10 +153,15 @@ class LanguageModel(models.Model):
         return [name for name in (self.organisation, family.group() if family else "") if name]
 
 
+def _has_version(words: str) -> bool:
+    """Letters and a digit: "Qwen2.5" and "Llama 3.1" can mean nothing else, "Llama" and "13B" can."""
+    return bool(re.search(r"[^\W\d_]{2}", words) and re.search(r"\d", words))
+
+
 def sampling_from(decoding: Any) -> SamplingParams:
     """Raises `ValueError` with a sentence that says what to write instead."""
     if not isinstance(decoding, dict):
-        raise ValueError(_("Decoding must be an object, for example {“temperature”: 0.7}."))
+        raise ValueError(_('Decoding must be an object, for example {"temperature": 0.7}.'))
     unknown = set(decoding) - set(DECODING_FIELDS)
     if unknown:
         raise ValueError(

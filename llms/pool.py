@@ -22,7 +22,7 @@ from llms.models import LanguageModel
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = 30
+RETRY_AFTER_SECONDS = 120
 """A load that failed is tried again only after a while, so that every battle does not pay for it."""
 
 
@@ -84,6 +84,13 @@ class Pool:
     def warm_up(self, llms: Iterable[LanguageModel]) -> None:
         for llm in llms:
             self.load(llm)
+
+    def failure(self, llm: LanguageModel) -> str:
+        """Why the last try to load it failed; empty if it did not."""
+        entry = self._entries.get(EngineKey.of(llm))
+        if entry is None or not entry.future.done() or entry.future.cancelled():
+            return ""
+        return str(entry.future.exception() or "")
 
     def readiness(self, llm: LanguageModel) -> Readiness:
         entry = self._entries.get(EngineKey.of(llm))

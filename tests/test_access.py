@@ -1,13 +1,13 @@
 """Who gets which answer from which address: one table, walked by every kind of person in both access modes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts import tokens
 from accounts.roles import Scope
-from arena import battles
+from arena import battles, voters
 from arena.battles import Participant
 from arena.models import Answer, Battle
 from leaderboard import live
@@ -168,8 +168,8 @@ TABLE = [
 
 
 @pytest.fixture
-def site(orion, lyra, register, visitor, stranger, begin, finish, vera, rana, adem) -> dict[str, Any]:
-    """Something of everything that has an address. `visitor` is the person behind every client's cookie."""
+def site(orion, lyra, register, stranger, begin, finish, vera, rana, adem) -> dict[str, Any]:
+    """Something of everything that has an address. What is somebody's own is made when it is known who asks."""
     nova = register(f"{SECRET} 70B", visibility=Visibility.INTERNAL, organisation=f"{SECRET} Labs")
 
     def voted_with(voter: Participant, **seats: Any) -> Battle:
@@ -185,18 +185,29 @@ def site(orion, lyra, register, visitor, stranger, begin, finish, vera, rana, ad
     live.refresh_all()
     superuser = User.objects.create_superuser("sude", password="correct horse battery")
     return {
-        "own battle": finish(begin("Hello", visitor)).pk,
         "battle of another": finish(begin("Hello", stranger)).pk,
         "voted battle": voted.pk,
         "voted internal battle": internal.pk,
         "vote": voted.vote.pk,
         "internal model": nova.pk,
-        "own token": 0,
         "token of another": tokens.issue(superuser, name="hers", scopes=[Scope.READ]).token.pk,
         "somebody": vera.pk,
         "superuser": superuser.pk,
         "group": Group.objects.get(name="voter").pk,
     }
+
+
+@pytest.fixture
+def own(begin, finish) -> Callable[[User | None], dict[str, Any]]:
+    """A battle without a vote and a token, of a person or of the visitor behind every client's cookie."""
+
+    def own(person: User | None) -> dict[str, Any]:
+        user = person or AnonymousUser()
+        battle = finish(begin("Hello", Participant(voters.remember("a random id", user), user)))
+        token_id = tokens.issue(person, name="mine", scopes=[Scope.READ]).token.pk if person else 0
+        return {"own battle": battle.pk, "own token": token_id}
+
+    return own
 
 
 @pytest.fixture(params=["public", "members"])
@@ -231,11 +242,10 @@ def _text(response: HttpResponse) -> str:
 
 
 @pytest.mark.parametrize("who", ["visitor", "voter", "researcher", "admin"])
-def test_everybody_gets_the_answer_of_the_table(who, access, site, sign_in):
+def test_everybody_gets_the_answer_of_the_table(who, access, site, own, sign_in):
     person = User.objects.filter(groups__name=who).first()
     expected_of = attrgetter("stranger" if who == "visitor" and access == "members" else who)
-    if person:
-        site["own token"] = tokens.issue(person, name="mine", scopes=[Scope.READ]).token.pk
+    site |= own(person)
     surprises = []
     for row in TABLE:
         with _undone():
@@ -279,10 +289,19 @@ def test_no_spelling_of_a_path_gets_a_visitor_into_a_closed_site(path, settings,
     assert _answer(response) in {SIGN_IN, 401, 404}
 
 
-def test_before_the_vote_the_page_of_a_battle_names_no_model_to_anybody(site, vera, rana, adem, sign_in):
+def test_before_the_vote_the_page_of_a_battle_names_no_model_to_anybody(site, own, vera, rana, adem, sign_in):
     for person in (None, vera, rana, adem):
-        page_text = _text(as_voter(sign_in(person)).get(reverse("arena:battle", args=[site["own battle"]])))
+        address = reverse("arena:battle", args=[own(person)["own battle"]])
+        page_text = _text(as_voter(sign_in(person)).get(address))
         assert not [name for name in ("Orion", "Lyra", SECRET, "Northlab", "Blue Peak") if name in page_text]
+
+
+def test_whoever_uses_the_browser_next_does_not_open_what_was_left_in_it(orion, lyra, own, vera, rana, sign_in):
+    for person in (None, vera):
+        address = reverse("arena:battle", args=[own(person)["own battle"]])
+        for asking in (None, vera, rana):
+            expected = 200 if asking == person else 404
+            assert as_voter(sign_in(asking)).get(address).status_code == expected
 
 
 def test_an_internal_model_that_was_replaced_is_not_named_to_the_public(site, sign_in, rana):

@@ -211,7 +211,7 @@ class BattlePage {
     if (!battle.can_continue) return this.#next.refuse(t('hint_answering'));
     const n = battle.turns.length;
     this.#next.busy = t('sending');
-    this.#requests.ask('turn', { key: newKey(), prompt }, (now) => now.turns.length > n);
+    this.#requests.ask('turn', { key: newKey(), prompt }, (now) => now.turns[n]?.prompt === prompt.trim());
     this.#renderDock();
   }
 

@@ -15,6 +15,7 @@ from tests.helpers.waiting import eventually
 pytestmark = pytest.mark.django_db
 
 END = StreamEnd(FinishReason.STOP, Usage(1, 1))
+TOO_LONG = battles.ABANDONED_AFTER.total_seconds() + 1
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def progress_of(answer, text="written after all"):
 
 
 def test_an_abandoned_turn_is_cut_off_with_its_text_masked(running):
-    battle = running(silent_for=11)
+    battle = running(silent_for=31)
     assert battles.cut_off_abandoned(timezone.now()) == 1
     answers = answers_of(battle)
     assert [answer.state for answer in answers.values()] == ["cut_off", "cut_off"]
@@ -52,7 +53,7 @@ def test_an_abandoned_turn_is_cut_off_with_its_text_masked(running):
 
 
 def test_it_is_cut_off_only_once(running):
-    running(silent_for=11)
+    running(silent_for=31)
     assert battles.cut_off_abandoned(timezone.now()) == 1
     ended_at = Turn.objects.get().ended_at
     assert battles.cut_off_abandoned(timezone.now()) == 0
@@ -60,7 +61,7 @@ def test_it_is_cut_off_only_once(running):
 
 
 def test_two_who_notice_at_once_cut_it_off_once(running, monkeypatch):
-    running(silent_for=11)
+    running(silent_for=31)
     names = battles.names_to_hide
 
     def somebody_else_is_faster():
@@ -73,14 +74,14 @@ def test_two_who_notice_at_once_cut_it_off_once(running, monkeypatch):
 
 
 def test_a_live_turn_is_left_alone(running):
-    battle = running(silent_for=9)
+    battle = running(silent_for=29)
     assert battles.cut_off_abandoned(timezone.now()) == 0
     assert battles.phase_of(battle) == Phase.ANSWERING
 
 
 def test_a_turn_that_is_heard_of_again_is_left_alone(running, monkeypatch):
     """Between the look and the deed its process may show that it lives."""
-    battle = running(silent_for=11)
+    battle = running(silent_for=31)
     names = battles.names_to_hide
 
     def it_lives():
@@ -93,7 +94,7 @@ def test_a_turn_that_is_heard_of_again_is_left_alone(running, monkeypatch):
 
 
 def test_what_had_ended_before_stays_as_it_was(running):
-    battle = running(silent_for=11)
+    battle = running(silent_for=31)
     Answer.objects.filter(side="a").update(state=AnswerState.COMPLETE, shown_text="whole")
     battles.cut_off_abandoned(timezone.now())
     answers = answers_of(battle)
@@ -102,7 +103,7 @@ def test_what_had_ended_before_stays_as_it_was(running):
 
 
 def test_the_task_does_it_too(running):
-    running(silent_for=11)
+    running(silent_for=31)
     tasks.cut_off_abandoned_turns()
     assert Turn.objects.get().ended_at
 
@@ -113,7 +114,7 @@ def test_at_the_start_of_the_only_process_everything_that_runs_is_abandoned(runn
 
 
 def test_a_cut_off_turn_can_be_retried_and_voted(running, visitor, finish):
-    battle = running(silent_for=11)
+    battle = running(silent_for=31)
     battles.cut_off_abandoned(timezone.now())
     battles.retry(battles.load(battle.pk), visitor)
     battle = finish(battle)
@@ -125,7 +126,7 @@ def test_a_cut_off_turn_can_be_retried_and_voted(running, visitor, finish):
 
 
 def test_it_cannot_overwrite_what_was_cut_off(running):
-    battle = running(silent_for=11)
+    battle = running(silent_for=31)
     before = answers_of(battle)
     battles.cut_off_abandoned(timezone.now())
     for write in (
@@ -142,7 +143,7 @@ def test_it_cannot_overwrite_what_was_cut_off(running):
 
 
 def test_it_cannot_end_the_retry_that_another_process_runs(running, visitor):
-    battle = running(silent_for=11)
+    battle = running(silent_for=31)
     old = answers_of(battle)["a"]
     battles.cut_off_abandoned(timezone.now())
     turn = battles.retry(battles.load(battle.pk), visitor)

@@ -83,6 +83,15 @@ def test_a_correction_of_the_counts_is_news(orion, lyra, voted):
     assert board().n_votes == 1
 
 
+def test_a_correction_that_leaves_the_total_is_news_too(orion, lyra, voted):
+    voted("a")
+    PairCount.objects.update(outcome="b")
+    live.refresh_all()
+    ledger.rebuild()
+    assert live.refresh_all() == 2
+    assert {line.points for line in LiveRating.objects.filter(board=board())} == {0, 1}
+
+
 def test_a_new_model_is_news(rated, register):
     register("Newcomer")
     assert live.refresh_all() == 2

@@ -141,6 +141,13 @@ def test_the_list_says_what_is_loaded_in_this_process(send, adem, sign_in, orion
     assert "Orion 7B" in page
 
 
+def test_the_list_says_why_a_model_could_not_be_loaded(adem, sign_in, register):
+    broken = register("Broken", repyl="<typo>")
+    assert pool.load(broken).exception(5)
+    page = sign_in(adem).get(reverse("admin:llms_languagemodel_changelist")).content.decode()
+    assert "failed: Unknown option repyl; known are reply" in page
+
+
 def test_a_list_may_be_searched_and_filtered(adem, sign_in, orion, lyra):
     address = reverse("admin:llms_languagemodel_changelist")
     page = sign_in(adem).get(address, {"q": "lyra", "status": "enabled"}).content.decode()

@@ -86,14 +86,14 @@ def test_what_is_no_decoding_is_told_in_a_sentence(decoding, sentence):
     "options", [[], "x", 5, None, True, {"x": float("nan")}, {"x": "a\x00b"}, {"x": "\ud800"}], ids=ascii
 )
 def test_options_are_an_object_that_every_database_can_keep(options):
-    assert errors_of(options=options) == {"options": ["Write an object, for example {“dtype”: “float32”}."]}
+    assert errors_of(options=options) == {"options": ['Write an object, for example {"dtype": "float32"}.']}
 
 
 @pytest.mark.parametrize(
     "aliases", [{}, "Orion", None, [1], [["Orion"]], [""], ["  "], ["a\x00b"], ["\udfff"], [None]], ids=ascii
 )
 def test_other_names_are_a_list_of_names(aliases):
-    assert errors_of(aliases=aliases) == {"aliases": ["Write a list of names, for example [“Orion”, “Orion 7B”]."]}
+    assert errors_of(aliases=aliases) == {"aliases": ['Write a list of names, for example ["Orion", "Orion 7B"].']}
 
 
 @pytest.mark.parametrize("weight", [float("nan"), float("inf"), None, "much"])
@@ -146,8 +146,8 @@ def test_several_errors_are_told_at_once():
 
 def test_telling_names_are_all_that_mean_nothing_else():
     llm = LanguageModel(name="Orion 7B", slug="orion-7b", aliases=["Orion-7B-Chat"], organisation="Northlab")
-    assert llm.telling_names() == ["Orion 7B", "orion-7b", "Orion-7B-Chat"]
-    assert LanguageModel(name="Orion", slug="").telling_names() == ["Orion"]
+    assert set(llm.telling_names()) == {"Orion 7B", "orion-7b", "Orion-7B-Chat"}
+    assert set(LanguageModel(name="Orion", slug="").telling_names()) == {"Orion"}
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,20 @@ def test_a_failed_load_is_kept_for_a_while_and_then_tried_again(pool, loader, cl
     assert pool.readiness(model()) is Readiness.READY
 
 
+def test_a_failed_load_says_why(pool, loader):
+    assert pool.failure(model()) == ""
+    loader.gate.clear()
+    loader.error = LoadingFailed("no such file")
+    future = pool.load(model())
+    assert pool.failure(model()) == ""
+    loader.gate.set()
+    assert future.exception(5)
+    assert pool.failure(model()) == "no such file"
+    loader.error = None
+    pool.load(model(source="others")).result(5)
+    assert pool.failure(model(source="others")) == ""
+
+
 def test_the_while_begins_with_the_failure_however_long_the_load_took(pool, loader, clock):
     loader.error = LoadingFailed("out of memory")
     loader.gate.clear()

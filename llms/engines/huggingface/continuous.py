@@ -20,6 +20,7 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 from transformers.generation.continuous_batching.utils import logger as cb_logger
 
 from llms.engines.base import GenerationFailed
+from llms.engines.huggingface.boundary import foreign_errors_as
 from llms.engines.huggingface.jobs import Backend, Job, Limits
 from llms.engines.huggingface.options import PAGE_TOKENS
 from llms.engines.huggingface.sampling import BrokenLogits, TokenChooser, greedy_generation
@@ -132,12 +133,16 @@ class ContinuousBackend(Backend):
         with self._lock:
             jobs = list(self._running.values())
             self._running.clear()
-            self._manager.stop(block=True, timeout=STOP_SECONDS)
-            self._manager = self._new_manager()
-            self._admit()
         for job in jobs:
             self._choices.forget(job.number)
             job.fail(GenerationFailed("the computation stopped"))
+        try:
+            with self._lock, foreign_errors_as(GenerationFailed, "starting the computation again"):
+                self._manager.stop(block=True, timeout=STOP_SECONDS)
+                self._manager = self._new_manager()
+                self._admit()
+        except GenerationFailed:
+            self.close()
 
 
 class ChosenTokens(ContinuousBatchingLogitsProcessor):

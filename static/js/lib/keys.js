@@ -1,4 +1,4 @@
-/** Single-key shortcuts. They keep still while a field has the focus, a dialog is open or a modifier is held. */
+/** Single-key shortcuts. They keep still while a field has the focus (but for Escape), a dialog is open or a modifier is held. */
 const FIELDS = 'input, textarea, select, [contenteditable]';
 
 /** @param {KeyboardEvent} event */
@@ -39,7 +39,8 @@ export class Keys {
     const action = this.#actions.get(event.key);
     if (!action || event.repeat || event.defaultPrevented || isModified(event) || isComposing(event)) return;
     const target = /** @type {Element} */ (event.target);
-    if (target.matches?.(FIELDS) || document.querySelector('dialog[open]')) return;
+    // Escape writes nothing, and the box keeps the focus after a prompt was sent.
+    if ((target.matches?.(FIELDS) && event.key !== 'Escape') || document.querySelector('dialog[open]')) return;
     event.preventDefault();
     action();
   }

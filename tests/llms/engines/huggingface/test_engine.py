@@ -113,6 +113,28 @@ async def test_jobs_that_wait_survive_the_death_of_the_manager(start: Start) -> 
     assert isinstance((await waiting)[-1], StreamEnd)
 
 
+async def test_a_manager_that_cannot_be_replaced_fails_everybody(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = start(batching="continuous", max_concurrent=1)
+    slow_down(engine)
+    stream = await begun(engine)
+    waiting = asyncio.create_task(events_of(engine, "patience"))
+    await until(lambda: engine._backend._waiting)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a cosmic ray")
+
+    monkeypatch.setattr(engine._backend, "_new_manager", fail)
+    engine._loaded.model.register_forward_pre_hook(fail)
+
+    with pytest.raises(GenerationFailed):
+        async for _ in stream:
+            pass
+    with pytest.raises(GenerationFailed):
+        await waiting
+    with pytest.raises(GenerationFailed):
+        await events_of(engine, "again")
+
+
 @BOTH_WAYS
 async def test_numbers_that_are_none_fail_the_stream(start: Start, batching: str) -> None:
     engine = start(batching=batching)

@@ -52,13 +52,10 @@ class Listener:
     async def next(self) -> list[Change] | None:
         """What happened since the last call; None once the turn is over and all was told."""
         await self._wake_up.wait()
-        self._wake_up.clear()
+        if not self._is_over:
+            self._wake_up.clear()
         changes, self._changes = self._changes, []
-        if not changes and self._is_over:
-            return None
-        if self._is_over:
-            self._wake_up.set()
-        return changes
+        return None if self._is_over and not changes else changes
 
     def _add(self, change: Change) -> None:
         self._changes.append(change)

@@ -144,7 +144,9 @@ class LanguageModel(models.Model):
 
     def telling_names(self) -> list[str]:
         """Names that can mean nothing but this model, wherever they stand."""
-        with_version = [self.name[: part.end()] for part in _PART.finditer(self.name) if _has_version(self.name[: part.end()])]
+        with_version = [
+            self.name[: part.end()] for part in _PART.finditer(self.name) if _has_version(self.name[: part.end()])
+        ]
         return [name for name in (self.name, self.slug, *self.aliases, *with_version) if name]
 
     def ordinary_names(self) -> list[str]:

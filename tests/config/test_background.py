@@ -41,7 +41,7 @@ def test_background_work_is_done_inside_the_process_and_ends_with_it(one_task):
     background.start()
     assert until(LiveBoard.objects.exists)
     background.stop()
-    assert not background_threads()
+    assert until(lambda: not background_threads())
 
 
 class Server:

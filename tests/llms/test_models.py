@@ -1,5 +1,6 @@
 """A registered language model: what may be written into its row, and what it says of itself."""
 
+import json
 import re
 
 import pytest
@@ -86,14 +87,16 @@ def test_what_is_no_decoding_is_told_in_a_sentence(decoding, sentence):
     "options", [[], "x", 5, None, True, {"x": float("nan")}, {"x": "a\x00b"}, {"x": "\ud800"}], ids=ascii
 )
 def test_options_are_an_object_that_every_database_can_keep(options):
-    assert errors_of(options=options) == {"options": ['Write an object, for example {"dtype": "float32"}.']}
+    (sentence,) = errors_of(options=options)["options"]
+    assert isinstance(json.loads(sentence.removeprefix("Write an object, for example ").removesuffix(".")), dict)
 
 
 @pytest.mark.parametrize(
     "aliases", [{}, "Orion", None, [1], [["Orion"]], [""], ["  "], ["a\x00b"], ["\udfff"], [None]], ids=ascii
 )
 def test_other_names_are_a_list_of_names(aliases):
-    assert errors_of(aliases=aliases) == {"aliases": ['Write a list of names, for example ["Orion", "Orion 7B"].']}
+    (sentence,) = errors_of(aliases=aliases)["aliases"]
+    assert isinstance(json.loads(sentence.removeprefix("Write a list of names, for example ").removesuffix(".")), list)
 
 
 @pytest.mark.parametrize("weight", [float("nan"), float("inf"), None, "much"])

@@ -6,9 +6,10 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -28,6 +29,8 @@ from llms.engines.base import Deadlines, EngineError, GenerationFailed, StreamEv
 from llms.models import LanguageModel
 from llms.pool import pool
 
+P = ParamSpec("P")
+R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 1.0
@@ -129,26 +132,25 @@ class LiveTurn:
         """Leaves no answer live and no listener waiting, whatever ended the run."""
         try:
             await self._duel.close()
-            for n_more in reversed(range(ATTEMPTS_TO_SAVE)):
-                try:
-                    await self._save_the_end()
-                    break
-                except DatabaseTrouble:
-                    if not n_more:
-                        raise
-                    logger.exception("turn %s could not be ended; trying again", self.turn_id)
-                    await asyncio.sleep(FLUSH_SECONDS)
+            state = self._broken_off_as or AnswerState.CUT_OFF
+            for side, live in self.answers.items():
+                if live.state in LIVE_STATES:
+                    await self._save(transcripts.break_off, self._progress_of(side), state)
+                    self._change(side, state)
+            await self._save(transcripts.end_turn, self.turn_id)
         finally:
             for listener in self._listeners:
                 listener.end()
 
-    async def _save_the_end(self) -> None:
-        state = self._broken_off_as or AnswerState.CUT_OFF
-        for side, live in self.answers.items():
-            if live.state in LIVE_STATES:
-                await in_database(transcripts.break_off, self._progress_of(side), state)
-                self._change(side, state)
-        await in_database(transcripts.end_turn, self.turn_id)
+    async def _save(self, verb: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """A database that is away for a moment must not cost an answer its end."""
+        for _ in range(ATTEMPTS_TO_SAVE - 1):
+            try:
+                return await in_database(verb, *args, **kwargs)
+            except DatabaseTrouble:
+                logger.exception("the end of turn %s could not be saved; trying again", self.turn_id)
+                await asyncio.sleep(FLUSH_SECONDS)
+        return await in_database(verb, *args, **kwargs)
 
     def _open(self, side: Side, llm: LanguageModel) -> None:
         self._duel.open(side, self._stream(side, llm))
@@ -182,12 +184,12 @@ class LiveTurn:
     async def _end_side(self, event: Ended) -> None:
         live = self.answers[event.side]
         if event.end:
-            await in_database(transcripts.complete, self._progress_of(event.side), event.end)
+            await self._save(transcripts.complete, self._progress_of(event.side), event.end)
             live.truncated = event.end.finish_reason == "length"
             self._change(event.side, AnswerState.COMPLETE)
         elif event.error:
             logger.warning("%s failed in turn %s: %s", live.row.llm.slug, self.turn_id, event.error)
-            successor = await in_database(self._fail, event.side, event.error)
+            successor = await self._save(self._fail, event.side, event.error)
             if successor is None:
                 live.error_code = event.error.code
                 self._change(event.side, AnswerState.FAILED)

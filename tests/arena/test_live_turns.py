@@ -106,6 +106,24 @@ async def test_a_save_that_fails_is_tried_again(
     await has_ended(live)
 
 
+async def test_an_answer_whose_end_cannot_be_saved_at_once_is_complete_all_the_same(
+    orion, lyra, turns, new_turn, visitor, monkeypatch, caplog, states
+):
+    monkeypatch.setattr(live_turns, "pool", Shelf(orion=ListeningEngine(), lyra=ListeningEngine()))
+    complete, n_failures = transcripts.complete, iter(range(3))
+
+    def fail_at_first(*arguments):
+        if next(n_failures, None) is not None:
+            raise InterfaceError("the database restarts")
+        return complete(*arguments)
+
+    monkeypatch.setattr(transcripts, "complete", fail_at_first)
+    live = await turns.begin(await new_turn(), visitor.user)
+    await has_ended(live)
+    assert await states() == ["complete", "complete"]
+    assert len(errors(caplog)) == 3
+
+
 async def test_an_end_that_cannot_be_saved_is_tried_again(
     engine, turns, new_turn, visitor, monkeypatch, caplog, states
 ):

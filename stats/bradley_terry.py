@@ -2,9 +2,11 @@
 
 An item of strength s beats one of strength t with probability 1 / (1 + exp(t - s)). A tie is half a win for each side
 (a pseudo-likelihood: the strengths are right, the inverse Hessian is no variance; see `uncertainty.sandwich`).
-Nothing is regularised: an item whose strength the comparisons leave open has none, and a status that says why.
+Nothing is regularised unless a `NormalPrior` is asked for by name: an item whose strength the comparisons leave open
+has none, and a status that says why.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +16,9 @@ import numpy as np
 from scipy.special import expit
 
 from stats.comparisons import (
+    BoolArray,
     FloatArray,
+    InvalidWeightError,
     ItemIndexError,
     Outcome,
     PairCounts,
@@ -23,7 +27,7 @@ from stats.comparisons import (
     sums_at,
 )
 from stats.connectivity import Connectivity, ItemStatus, PairPoints, connectivity
-from stats.laplacian import laplacian, solve_grounded
+from stats.laplacian import laplacian, solve_grounded, solve_positive
 
 RATING_SCALE: Final = (
     400  # points between two items of which the better one wins RATING_BASE times as often as it loses
@@ -37,8 +41,9 @@ HALF_WINS: Final = frozenset({Outcome.TIE, Outcome.BOTH_BAD})
 # Newton's method takes strictly uphill steps from anywhere, without a line search, if no step changes the log-odds of
 # a pair by more than 1.79 (Bach 2010, "Self-concordant analysis for logistic regression", proposition 1).
 MAX_LOG_ODDS_STEP: Final = 1.5
-# The Newton decrement bounds how far any difference is from the maximum, in units of its model-based standard error.
-MAX_NEWTON_DECREMENT: Final = 1e-7
+# The Newton decrement bounds how far any difference is from the maximum, in units of its model-based standard error;
+# a step of that many log-odds leaves about their product of it. From near the maximum this falls quadratically.
+ACCURACY: Final = 1e-12
 MAX_ITERATIONS: Final = 100  # 5 or 6 are usual; each adds about one to the log-odds of a very one-sided pair
 
 
@@ -54,6 +59,24 @@ class Anchor(NamedTuple):
 
     item: int
     rating: float = ANCHOR_RATING
+
+
+class NormalPrior(NamedTuple):
+    """Regularisation by name: strengths spread about their mean as N(0, standard_deviation ** 2), in rating points.
+
+    It gives provisional ratings to items that only won or only lost, and pulls all others towards the middle.
+    """
+
+    standard_deviation: float = 400.0
+
+    @property
+    def precision(self) -> float:
+        """One over the variance of a strength, in natural-log units. Raises InvalidWeightError."""
+        if not 0 < self.standard_deviation < float("inf"):
+            raise InvalidWeightError(
+                f"The standard deviation of a prior must be finite and above 0, not {self.standard_deviation}."
+            )
+        return (RATING_PER_STRENGTH / self.standard_deviation) ** 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,13 +96,23 @@ class BradleyTerryFit:
     converged: bool
     n_iterations: int
     gradient_norm: float
+    prior: NormalPrior | None = None
 
     @property
     def statuses(self) -> tuple[ItemStatus, ...]:
         return self.connectivity.statuses
 
+    @property
+    def rated(self) -> BoolArray:
+        return np.isfinite(self.strengths)
 
-class _Maximum(NamedTuple):
+    @property
+    def provisional(self) -> BoolArray:
+        """The items that owe their rating to the prior: the comparisons alone leave it open, as `statuses` says."""
+        return self.rated & ~self.connectivity.rated
+
+
+class Maximum(NamedTuple):
     strengths: FloatArray
     converged: bool
     n_iterations: int
@@ -91,6 +124,7 @@ def fit(
     *,
     half_wins: Collection[Outcome] = HALF_WINS,
     gauge: Gauge | Anchor = Gauge.VOTE_WEIGHTED_MEAN,
+    prior: NormalPrior | None = None,
     max_iterations: int = MAX_ITERATIONS,
 ) -> BradleyTerryFit:
     """Maximise sum over pairs of (w + t/2) ln p + (l + t/2) ln(1 - p), with p = 1 / (1 + exp(s_right - s_left)).
@@ -98,25 +132,29 @@ def fit(
     (Bradley and Terry 1952, "Rank analysis of incomplete block designs"; Newton's method on the sums of `counts`, so
     the time is O(n_rated ** 3) per iteration whatever the number of comparisons.) The undecided outcomes in `half_wins`
     are half a win for each side, those not in it are left out. Only the largest group of items that the comparisons
-    tie together is rated; `statuses` says of every other item why it is not. Raises StatsError: an anchor that is not
-    rated, a decided outcome in `half_wins`, weights that cannot be computed with.
+    tie together is rated; `statuses` says of every other item why it is not. A `prior` adds -sum(s ** 2) / 2 variance,
+    and rates whatever was compared, however remotely, with that group: `provisional` names those items.
+    Raises StatsError: an anchor that is not rated, a decided outcome in `half_wins`, weights or a prior that cannot be
+    computed with.
     """
-    points = _points(counts, frozenset(half_wins))
+    points = half_points(counts, frozenset(half_wins))
     links = connectivity(points)
-    among_rated = points.among(links.rated)
-    maximum = _maximum(among_rated, max_iterations)
-    gauge_weights, level = _gauge(gauge, links, among_rated)
+    rated = links.rated if prior is None else _linked(links)
+    among_rated = points.among(rated)
+    best = maximum(among_rated, max_iterations, precision=0.0 if prior is None else prior.precision)
+    weights, level = gauge_weights(gauge, links, rated=rated, among_rated=among_rated)
     strengths = np.full(counts.n_items, np.nan)
-    strengths[links.rated] = maximum.strengths - gauge_weights[links.rated] @ maximum.strengths
+    strengths[rated] = best.strengths - weights[rated] @ best.strengths
     return BradleyTerryFit(
         strengths=strengths,
         ratings=level + RATING_PER_STRENGTH * strengths,
         connectivity=links,
-        gauge_weights=gauge_weights,
+        gauge_weights=weights,
         half_wins=frozenset(half_wins),
-        converged=maximum.converged,
-        n_iterations=maximum.n_iterations,
-        gradient_norm=maximum.gradient_norm,
+        converged=best.converged,
+        n_iterations=best.n_iterations,
+        gradient_norm=best.gradient_norm,
+        prior=prior,
     )
 
 
@@ -130,7 +168,8 @@ def win_probability(rating_difference: float | FloatArray) -> float | FloatArray
     return float(probability) if np.ndim(probability) == 0 else np.asarray(probability)
 
 
-def _points(counts: PairCounts, half_wins: frozenset[Outcome]) -> PairPoints:
+def half_points(counts: PairCounts, half_wins: frozenset[Outcome]) -> PairPoints:
+    """What each side scored, the outcomes in `half_wins` being half a point each. Raises UnknownOutcomeError."""
     if decided := half_wins & {Outcome.LEFT, Outcome.RIGHT}:
         raise UnknownOutcomeError(f"{min(decided).name} names a winner and cannot be half a win for both sides.")
     undecided = counts.totals[:, sorted(half_wins)].sum(axis=1)
@@ -143,45 +182,58 @@ def _points(counts: PairCounts, half_wins: frozenset[Outcome]) -> PairPoints:
     )
 
 
-def _maximum(points: PairPoints, max_iterations: int) -> _Maximum:
-    """Newton's method from equal strengths, on items that are all tied together."""
+def _linked(links: Connectivity) -> BoolArray:
+    """The items of the component that holds the rated ones or, if none are, of the one with most compared items."""
+    compared = np.array([status is not ItemStatus.NO_COMPARISONS for status in links.statuses], dtype=np.bool_)
+    if not compared.any():
+        return compared
+    chosen = 0 if links.rated.any() else int(np.argmax(np.bincount(links.components[compared])))
+    return np.asarray(compared & (links.components == chosen), dtype=np.bool_)
+
+
+def maximum(points: PairPoints, max_iterations: int, *, precision: float) -> Maximum:
+    """Newton's method from equal strengths, on items that are all tied together, or held by a prior."""
     strengths = np.zeros(points.n_items)
     converged = points.n_items == 0
     n_iterations = 0
     while not converged and n_iterations < max_iterations:
-        gradient = _gradient(points, strengths)
-        step = solve_grounded(_information(points, strengths), gradient)
+        gradient, bend = _slopes(points, strengths)
+        gradient -= precision * strengths
+        information = laplacian(points.left, points.right, weight=bend, n_items=points.n_items)
+        step = _newton_step(information, gradient, precision=precision)
         log_odds_step = np.abs(step[points.left] - step[points.right]).max()
         strengths = strengths + step * (MAX_LOG_ODDS_STEP / max(log_odds_step, MAX_LOG_ODDS_STEP))
-        converged = bool(gradient @ step <= MAX_NEWTON_DECREMENT**2)
+        converged = bool(math.sqrt(max(float(gradient @ step), 0.0)) * min(log_odds_step, 1.0) <= ACCURACY)
         n_iterations += 1
-    gradient_norm = float(np.abs(_gradient(points, strengths)).max(initial=0.0))
-    return _Maximum(strengths, converged, n_iterations, gradient_norm)
+    gradient_norm = float(np.abs(_slopes(points, strengths)[0] - precision * strengths).max(initial=0.0))
+    return Maximum(strengths, converged, n_iterations, gradient_norm)
 
 
-def _gradient(points: PairPoints, strengths: FloatArray) -> FloatArray:
-    """Points scored minus points expected, per item."""
+def _newton_step(information: FloatArray, gradient: FloatArray, *, precision: float) -> FloatArray:
+    if precision:
+        return solve_positive(information + precision * np.eye(len(gradient)), gradient)
+    return solve_grounded(information, gradient)
+
+
+def _slopes(points: PairPoints, strengths: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Points scored minus points expected, per item; and n p(1-p) per pair, the weights of the second derivatives."""
     log_odds = strengths[points.left] - strengths[points.right]
-    surplus = points.left_points * expit(-log_odds) - points.right_points * expit(log_odds)
+    p, q = expit(log_odds), expit(-log_odds)  # q is 1 - p without the cancellation
+    surplus = points.left_points * q - points.right_points * p
     gained = sums_at(points.left, surplus, length=points.n_items)
-    return gained - sums_at(points.right, surplus, length=points.n_items)
+    gradient = gained - sums_at(points.right, surplus, length=points.n_items)
+    return gradient, points.total * p * q
 
 
-def _information(points: PairPoints, strengths: FloatArray) -> FloatArray:
-    """Minus the second derivatives of the log-likelihood."""
-    log_odds = strengths[points.left] - strengths[points.right]
-    weight = points.total * expit(log_odds) * expit(-log_odds)
-    return laplacian(points.left, points.right, weight=weight, n_items=points.n_items)
-
-
-def _gauge(gauge: Gauge | Anchor, links: Connectivity, among_rated: PairPoints) -> tuple[FloatArray, float]:
-    """Weights per item under which strengths average to zero, and the rating at that zero."""
+def gauge_weights(
+    gauge: Gauge | Anchor, links: Connectivity, *, rated: BoolArray, among_rated: PairPoints
+) -> tuple[FloatArray, float]:
+    """Weights per item under which strengths average to zero, and the rating at that zero. Raises StatsError."""
     weights = np.zeros(len(links.statuses))
     if isinstance(gauge, Anchor):
-        _check_anchor(gauge, links)
+        _check_anchor(gauge, links, rated)
         weights[gauge.item] = 1.0
         return weights, gauge.rating
-    rated = links.rated
     importance = np.ones(among_rated.n_items)
     if gauge is Gauge.VOTE_WEIGHTED_MEAN:
         ends = np.concatenate([among_rated.left, among_rated.right])
@@ -190,10 +242,10 @@ def _gauge(gauge: Gauge | Anchor, links: Connectivity, among_rated: PairPoints) 
     return weights, ANCHOR_RATING
 
 
-def _check_anchor(anchor: Anchor, links: Connectivity) -> None:
-    n_items = len(links.statuses)
+def _check_anchor(anchor: Anchor, links: Connectivity, rated: BoolArray) -> None:
+    n_items = len(rated)
     if not 0 <= anchor.item < n_items:
         raise ItemIndexError(f"The anchor {anchor.item} is not the number of one of {n_items} items (0 is the first).")
-    status = links.statuses[anchor.item]
-    if status is not ItemStatus.RATED:
-        raise UnratedItemError(f"Item {anchor.item} cannot anchor the ratings, as it has none itself ({status.value}).")
+    if not rated[anchor.item]:
+        status = links.statuses[anchor.item].value
+        raise UnratedItemError(f"Item {anchor.item} cannot anchor the ratings, as it has none itself ({status}).")

@@ -11,12 +11,15 @@ StatsError
 ├── InvalidWeightError       a weight or a count that is negative, infinite or not a number
 ├── InvalidLevelError        a confidence level, or a number of draws, outside its range
 ├── UnratedItemError         an item without a rating was asked to anchor the scale
+├── InvalidCovariateError    a covariate that is not a number for every comparison
+├── CollinearCovariatesError covariates that others, or the items themselves, already say
+├── SeparatedCovariatesError covariates that tell every outcome, so that no coefficient is too large for them
 └── IllConditionedError      weights so far apart in size that float64 cannot solve for the ratings
 """
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, Self
 
@@ -60,6 +63,18 @@ class UnratedItemError(StatsError):
     pass
 
 
+class InvalidCovariateError(StatsError):
+    pass
+
+
+class CollinearCovariatesError(StatsError):
+    pass
+
+
+class SeparatedCovariatesError(StatsError):
+    pass
+
+
 class IllConditionedError(StatsError):
     pass
 
@@ -73,6 +88,9 @@ class Outcome(IntEnum):
     BOTH_BAD = 3
 
 
+ONE: Final = np.float64(1.0)
+ROWS_PER_CHUNK: Final = 2**17
+LARGEST_TABLE: Final = 2**22  # entries that are worth having for few comparisons
 TURNED_ROUND: Final = np.array([Outcome.RIGHT, Outcome.LEFT, Outcome.TIE, Outcome.BOTH_BAD])
 
 
@@ -106,7 +124,7 @@ class Comparisons:
             left=lefts,
             right=_whole_numbers(right, "right"),
             outcome=_whole_numbers(outcome, "outcome", error=UnknownOutcomeError),
-            weight=np.ones(lefts.shape) if weight is None else np.asarray(weight, dtype=np.float64),
+            weight=np.broadcast_to(ONE, lefts.shape) if weight is None else np.asarray(weight, dtype=np.float64),
             n_items=n_items,
         )
 
@@ -115,9 +133,15 @@ class Comparisons:
         self._check_items()
         if (unknown := _outside(self.outcome, len(Outcome))) is not None:
             raise UnknownOutcomeError(f"{unknown} is no outcome; the outcomes are {_named(Outcome)}.")
-        valid = np.isfinite(self.weight) & (self.weight >= 0)
+        distinct = self.weight[:1] if self.is_plain else self.weight
+        valid = np.isfinite(distinct) & (distinct >= 0)
         if not valid.all():
-            raise InvalidWeightError(f"A weight or count must be finite and from 0 up, not {self.weight[~valid][0]}.")
+            raise InvalidWeightError(f"A weight or count must be finite and from 0 up, not {distinct[~valid][0]}.")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the comparisons were given without weights; one number then stands for all of them."""
+        return self.weight.strides == (0,) and bool((self.weight[:1] == ONE).all())
 
     def _check_lengths(self) -> None:
         shapes = {name: getattr(self, name).shape for name in ("left", "right", "outcome", "weight")}
@@ -154,6 +178,9 @@ class PairCounts:
 
     @classmethod
     def from_comparisons(cls, comparisons: Comparisons) -> Self:
+        if comparisons.is_plain:
+            comparisons = _counted(comparisons)
+            return cls._fold(comparisons, squares=comparisons.weight)
         return cls._fold(comparisons, squares=comparisons.weight**2)
 
     @classmethod
@@ -166,6 +193,54 @@ class PairCounts:
         left, right, outcome, n = zip(*rows, strict=True) if rows else ((), (), (), ())
         comparisons = Comparisons.from_arrays(left, right, outcome=outcome, weight=n, n_items=n_items)
         return cls._fold(comparisons, squares=comparisons.weight)
+
+    @classmethod
+    def from_weighted_cells(cls, cells: Iterable[tuple[int, int, int, float, float]], *, n_items: int) -> Self:
+        """Take rows (left, right, outcome, sum of w, sum of w^2), in any order, repeated or not.
+
+        With w = 1 / P these are the sums that make votes on unevenly drawn pairs count as if all had been drawn alike
+        (Horvitz and Thompson 1952, "A generalization of sampling without replacement from a finite universe"), and
+        the second is what the larger variance of such a fit is computed from. Raises StatsError.
+        """
+        rows = list(cells)
+        left, right, outcome, total, squared = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+        comparisons = Comparisons.from_arrays(left, right, outcome=outcome, weight=total, n_items=n_items)
+        squares = np.asarray(squared, dtype=np.float64)
+        fitting = np.isfinite(squares) & (squares >= 0) & ((squares > 0) == (comparisons.weight > 0))
+        if not fitting.all():
+            raise InvalidWeightError(
+                f"A sum of squared weights is finite, and above 0 where there is weight, not {squares[~fitting][0]}."
+            )
+        return cls._fold(comparisons, squares=squares)
+
+    def with_pair_weights(self, weight: npt.ArrayLike) -> Self:
+        """The same comparisons, those of a pair times its `weight` above 0, shape (n_pairs,). Raises StatsError."""
+        factors = np.asarray(weight, dtype=np.float64)
+        if factors.shape != self.left.shape:
+            raise LengthMismatchError(f"There are {len(self.left)} pairs and weights of shape {factors.shape}.")
+        valid = np.isfinite(factors) & (factors > 0)
+        if not valid.all():
+            raise InvalidWeightError(f"The weight of a pair must be finite and above 0, not {factors[~valid][0]}.")
+        column = factors[:, np.newaxis]
+        return replace(self, totals=self.totals * column, squares=self.squares * column**2)
+
+    def with_equal_pairs(self, *, min_votes: float = 50.0) -> Self:
+        """Every pair counts as one vote, however often it met, and proportionally less below `min_votes` comparisons.
+
+        That is arena-rank's `reweighted`: each vote weighs 1 / max(n, min_votes) of its pair.
+        """
+        if not 0 < min_votes < math.inf:
+            raise InvalidWeightError(f"The least number of votes of a full pair must be above 0, not {min_votes}.")
+        return self.with_pair_weights(1 / np.maximum(self.totals.sum(axis=1), min_votes))
+
+    def without_item(self, item: int) -> Self:
+        """The comparisons that `item` took no part in, all items keeping their numbers. Raises ItemIndexError."""
+        if not 0 <= item < self.n_items:
+            raise ItemIndexError(f"{item} is not the number of one of {self.n_items} items (0 is the first).")
+        kept = (self.left != item) & (self.right != item)
+        return replace(
+            self, left=self.left[kept], right=self.right[kept], totals=self.totals[kept], squares=self.squares[kept]
+        )
 
     @classmethod
     def _fold(cls, comparisons: Comparisons, *, squares: FloatArray) -> Self:
@@ -224,11 +299,36 @@ def sums_at(index: IntArray, values: FloatArray, *, length: int) -> FloatArray:
     return np.bincount(index, values, minlength=length).astype(np.float64, copy=False)
 
 
+def _counted(plain: Comparisons) -> Comparisons:
+    """The distinct comparisons, each with how often it occurs for a weight; read by chunks, so in little memory."""
+    n_items = plain.n_items
+    n_cells = n_items * n_items * len(Outcome)
+    if n_cells > max(len(plain.left), LARGEST_TABLE):
+        return replace(plain, weight=np.ones(len(plain.left)))
+    table = np.zeros(n_cells, dtype=np.int64)
+    for start in range(0, len(plain.left), ROWS_PER_CHUNK):
+        rows = slice(start, start + ROWS_PER_CHUNK)
+        cells = plain.left[rows] * n_items
+        cells += plain.right[rows]
+        cells *= len(Outcome)
+        cells += plain.outcome[rows]
+        table += np.bincount(cells, minlength=n_cells)
+    found = np.flatnonzero(table)
+    pairs = found // len(Outcome)
+    return Comparisons(
+        left=pairs // max(n_items, 1),
+        right=pairs % max(n_items, 1),
+        outcome=found % len(Outcome),
+        weight=table[found].astype(np.float64),
+        n_items=n_items,
+    )
+
+
 def _whole_numbers(values: npt.ArrayLike, name: str, *, error: type[StatsError] = ItemIndexError) -> IntArray:
     array = np.asarray(values)
     if array.size and array.dtype.kind not in "iu":  # an empty list arrives as floats
         raise error(f"{name} must hold whole numbers, not {array.dtype}.")
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)
 
 
 def _outside(numbers: IntArray, end: int) -> int | None:

@@ -80,7 +80,11 @@ class PairPoints:
 def connectivity(points: PairPoints) -> Connectivity:
     """Group the items and say of each whether it can be rated."""
     beats = _beat_or_tied(points)
-    groups = _numbered_groups(points, connected_components(beats, connection="strong")[1])
+    n_groups, labels = connected_components(beats, connection="strong")
+    if n_groups == 1 and points.n_items > 1:
+        together = np.zeros(points.n_items, dtype=np.int64)
+        return Connectivity(statuses=(ItemStatus.RATED,) * points.n_items, groups=together, components=together)
+    groups = _numbered_groups(points, labels)
     components = _numbered_components(groups, connected_components(beats, connection="weak")[1])
     rated = (groups == 0) & (np.count_nonzero(groups == 0) > 1)
     won, lost = _points_per_item(points)

@@ -5,14 +5,12 @@ what is known of the two together (in 1.67 million public votes it tells 13 of 1
 """
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from stats.comparisons import FloatArray, InvalidLevelError
+from stats.simultaneous import N_DRAWS, largest_difference
 from stats.uncertainty import Uncertainty, two_sided_quantile
-
-N_DRAWS: Final = 2000
 
 
 class RankRange(NamedTuple):
@@ -53,28 +51,28 @@ def simultaneous_rank_ranges(
     with applications to mobility across neighbourhoods and academic achievement across countries".) Raises
     InvalidLevelError.
     """
-    if n_draws < 1:
-        raise InvalidLevelError(f"The largest difference cannot be simulated with {n_draws} draws.")
-    rated = ~np.isnan(uncertainty.ratings)
-    covariance = uncertainty.covariance[np.ix_(rated, rated)]
-    standard_errors = uncertainty.standard_errors_of_differences()[np.ix_(rated, rated)]
-    largest = _largest_differences(covariance, standard_errors, rng=rng, n_draws=n_draws)
-    simulated = float(np.quantile(largest, uncertainty.confidence_level, method="higher"))
-    single = two_sided_quantile(uncertainty.confidence_level)  # of all pairs at once, no draw may make it less
-    return _rank_ranges(uncertainty, max(simulated, single))
+    return _rank_ranges(uncertainty, largest_difference(uncertainty, rng=rng, n_draws=n_draws))
 
 
-def _largest_differences(
-    covariance: FloatArray, standard_errors: FloatArray, *, rng: np.random.Generator, n_draws: int
-) -> FloatArray:
-    """The largest studentised difference of each draw, shape (n_draws,)."""
-    first, second = np.nonzero(np.triu(standard_errors) > 0)
-    scale = standard_errors[first, second]
-    # The covariance is singular by its gauge, so it is taken apart into eigenvectors and not by Cholesky.
-    variances, directions = np.linalg.eigh(covariance)
-    factor = directions * np.sqrt(np.maximum(variances, 0.0))
-    draws = rng.standard_normal((n_draws, len(covariance))) @ factor.T
-    return np.array([np.abs((draw[first] - draw[second]) / scale).max(initial=0.0) for draw in draws])
+def tiers(uncertainty: Uncertainty, *, critical_value: float | None = None) -> tuple[int | None, ...]:
+    """The group of statistically tied items each item belongs to, 1 being the top; None for an unrated item.
+
+    Down the ratings, a tier begins with the first item that is told apart from the one that began the tier before. So
+    each item is in one tier, tiers follow the ratings, and a tier's first item is told apart from the first of the
+    next. Nothing else is claimed: "not told apart" cannot be handed on, so two neighbours may be parted by a
+    border between them, and first and last of a tier need not be equal. With the critical value of
+    `simultaneous_rank_ranges` all borders are right at once; without one each is with the level of `uncertainty`.
+    """
+    reach = two_sided_quantile(uncertainty.confidence_level) if critical_value is None else critical_value
+    ratings, errors = uncertainty.ratings, uncertainty.standard_errors_of_differences()
+    found: list[int | None] = [None] * len(ratings)
+    tier, first = 0, -1
+    for item in np.argsort(-ratings, kind="stable")[: int((~np.isnan(ratings)).sum())].tolist():
+        margin = reach * errors[first, item]
+        if first < 0 or (errors[first, item] > 0 and ratings[first] - ratings[item] > margin):
+            tier, first = tier + 1, item
+        found[item] = tier
+    return tuple(found)
 
 
 def _rank_ranges(uncertainty: Uncertainty, critical_value: float) -> RankRanges:

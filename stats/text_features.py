@@ -9,6 +9,8 @@ import re
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from stats.tone_words import count_tone
+
 
 class TextFeatures(NamedTuple):
     """Counts of one text. Sizes are of the whole text, code included; the others leave fenced code out."""
@@ -26,6 +28,8 @@ class TextFeatures(NamedTuple):
     n_emoji: int
     n_tables: int
     n_links: int  # and images, and bare web addresses
+    n_boosters: int  # words of certainty, English and Turkish, outside code: see `tone_words`
+    n_hedges: int  # words of doubt
 
     @property
     def n_list_items(self) -> int:
@@ -67,6 +71,7 @@ def text_features(text: str, *, n_tokens: int | None = None) -> TextFeatures:
     prose, n_code_blocks = _without_fenced_code(text)
     prose, n_inline_code = _without_inline_code(prose)
     markdown = "\n".join(prose)
+    tone = count_tone(markdown)
     return TextFeatures(
         n_tokens=_count(_TOKEN, text) if n_tokens is None else n_tokens,
         n_tokens_is_estimated=n_tokens is None,
@@ -81,6 +86,8 @@ def text_features(text: str, *, n_tokens: int | None = None) -> TextFeatures:
         n_emoji=_count(_EMOJI, markdown),
         n_tables=_n_tables(prose),
         n_links=_count(_LINK, markdown),
+        n_boosters=tone.n_boosters,
+        n_hedges=tone.n_hedges,
     )
 
 

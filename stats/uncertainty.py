@@ -19,7 +19,7 @@ from stats.comparisons import (
     PairCounts,
     sums_at,
 )
-from stats.laplacian import laplacian, solve_grounded
+from stats.laplacian import in_gauge, laplacian, solve_grounded, solve_positive
 
 PRIOR_VOTES: Final = 1.0
 ROUNDING: Final = 1e-12  # a variance below this part of those it is the difference of is zero but for rounding
@@ -94,16 +94,17 @@ def sandwich(
     Deviation: B believes what few comparisons show, so an item with one tie to its name would be certain to be as good
     as its opponent. A pair's squared residuals are therefore mixed with the p(1-p) of a vote that cannot tie, which no
     y in [0, 1] of mean p can exceed, as if each item had `prior_votes` more of them. It fades as 1 / n, changes next to
-    nothing where there are no ties, and `prior_votes=0` leaves it out.
+    nothing where there are no ties, and `prior_votes=0` leaves it out. Of a fit with a `NormalPrior`
+    of precision v it is (H + vI)^-1 (B + vI) (H + vI)^-1, what the ratings miss strengths by that the prior is right
+    about, and B believes no residual: its few votes are drawn towards what was expected, and seem to vary less.
     Raises StatsError: counts of another number of items, a confidence level not between 0 and 1.
     """
     _check(counts, fit, prior_votes)
     two_sided_quantile(confidence_level)  # refuses a level that is none before the work
     covariance = np.full((counts.n_items, counts.n_items), np.nan)
-    rated = fit.connectivity.rated
+    rated = fit.rated
     if rated.any():
-        residuals = _residuals(counts, fit)
-        covariance[np.ix_(rated, rated)] = _covariance(residuals, fit.gauge_weights[rated], prior_votes)
+        covariance[np.ix_(rated, rated)] = _covariance(_residuals(counts, fit), fit, prior_votes)
     return Uncertainty(ratings=fit.ratings, covariance=covariance, confidence_level=confidence_level)
 
 
@@ -125,6 +126,15 @@ class _Residuals(NamedTuple):
     binary_variance: FloatArray  # p(1-p)
 
 
+class PairVotes(NamedTuple):
+    """Per pair: item numbers, the sum of the weights and the sum of the squared weights."""
+
+    left: IntArray
+    right: IntArray
+    total: FloatArray
+    squares: FloatArray
+
+
 def _check(counts: PairCounts, fit: BradleyTerryFit, prior_votes: float) -> None:
     if counts.n_items != len(fit.strengths):
         raise LengthMismatchError(
@@ -136,7 +146,7 @@ def _check(counts: PairCounts, fit: BradleyTerryFit, prior_votes: float) -> None
 
 def _residuals(counts: PairCounts, fit: BradleyTerryFit) -> _Residuals:
     counted = sorted({Outcome.LEFT, Outcome.RIGHT} | fit.half_wins)
-    rated = fit.connectivity.rated
+    rated = fit.rated
     inside = rated[counts.left] & rated[counts.right]
     log_odds = fit.strengths[counts.left[inside]] - fit.strengths[counts.right[inside]]
     p, q = expit(log_odds), expit(-log_odds)  # q is 1 - p without the cancellation
@@ -153,26 +163,38 @@ def _residuals(counts: PairCounts, fit: BradleyTerryFit) -> _Residuals:
     )
 
 
-def _covariance(pairs: _Residuals, gauge_weights: FloatArray, prior_votes: float) -> FloatArray:
+def _covariance(pairs: _Residuals, fit: BradleyTerryFit, prior_votes: float) -> FloatArray:
     """On the rating scale, shape (n_rated, n_rated)."""
-    n_items = len(gauge_weights)
-    share = _prior_share(pairs, n_items, prior_votes)
+    n_items = int(fit.rated.sum())
+    votes = PairVotes(pairs.left, pairs.right, pairs.total, pairs.squares)
+    share = prior_share(votes, n_items=n_items, prior_votes=prior_votes)
+    if fit.prior is not None:
+        share = np.ones_like(share)
     variance = (1 - share) * pairs.squared_residuals + share * pairs.squares * pairs.binary_variance
     information = laplacian(pairs.left, pairs.right, weight=pairs.total * pairs.binary_variance, n_items=n_items)
     meat = laplacian(pairs.left, pairs.right, weight=variance, n_items=n_items)
-    covariance = solve_grounded(information, solve_grounded(information, meat).T)
-    covariance = covariance - gauge_weights @ covariance
-    covariance = covariance - (covariance @ gauge_weights)[:, np.newaxis]
-    return (covariance + covariance.T) / 2 * RATING_PER_STRENGTH**2
+    return sandwich_covariance(information, meat, fit=fit)
 
 
-def _prior_share(pairs: _Residuals, n_items: int, prior_votes: float) -> FloatArray:
+def sandwich_covariance(information: FloatArray, meat: FloatArray, *, fit: BradleyTerryFit) -> FloatArray:
+    """H^- B H^- in the gauge of `fit` and points squared; all three of shape (n_rated, n_rated)."""
+    if fit.prior is None:
+        covariance = solve_grounded(information, solve_grounded(information, meat).T)
+    else:
+        precision = fit.prior.precision * np.eye(len(meat))
+        bread = information + precision
+        covariance = solve_positive(bread, solve_positive(bread, meat + precision).T)
+    return in_gauge(covariance, fit.gauge_weights[fit.rated]) * RATING_PER_STRENGTH**2
+
+
+def prior_share(votes: PairVotes, *, n_items: int, prior_votes: float) -> FloatArray:
     """How much of each pair's variance is not taken from its own residuals; between 0 and 1."""
-    ends = np.concatenate([pairs.left, pairs.right])
-    total = sums_at(ends, np.tile(pairs.total, 2), length=n_items)
-    squares = sums_at(ends, np.tile(pairs.squares, 2), length=n_items)
-    prior = prior_votes * squares / total**2  # over the effective number of votes (Kish 1965, "Survey sampling")
-    at_pair = prior[pairs.left] + prior[pairs.right]
+    ends = np.concatenate([votes.left, votes.right])
+    total = sums_at(ends, np.tile(votes.total, 2), length=n_items)
+    squares = sums_at(ends, np.tile(votes.squares, 2), length=n_items)
+    effective = np.divide(squares, total**2, out=np.zeros(n_items), where=total > 0)
+    prior = prior_votes * effective  # over the effective number of votes (Kish 1965, "Survey sampling")
+    at_pair = prior[votes.left] + prior[votes.right]
     return at_pair / (1 + at_pair)
 
 

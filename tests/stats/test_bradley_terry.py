@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from stats.bradley_terry import ANCHOR_RATING, RATING_PER_STRENGTH, Anchor, Gauge, fit, win_probability
+from stats.bradley_terry import ANCHOR_RATING, RATING_PER_STRENGTH, Anchor, Gauge, NormalPrior, fit, win_probability
 from stats.comparisons import (
     Comparisons,
     IllConditionedError,
+    InvalidWeightError,
     ItemIndexError,
     Outcome,
     PairCounts,
@@ -216,3 +217,49 @@ def test_win_probability_keeps_the_shape_of_arrays():
     differences = np.array([[0.0, 400.0], [-400.0, np.nan]])
 
     np.testing.assert_allclose(win_probability(differences), [[0.5, 10 / 11], [1 / 11, np.nan]])
+
+
+def test_a_prior_finds_the_maximum_of_the_penalised_likelihood(board):
+    def penalised(strengths):
+        p = 1 / (1 + np.exp(strengths[1] - strengths[0]))
+        variance = (150 / RATING_PER_STRENGTH) ** 2
+        return -(9 * np.log(p) + np.log(1 - p)) + (strengths**2).sum() / (2 * variance)
+
+    optimum = minimize(penalised, np.zeros(2), method="BFGS", options={"gtol": 1e-9}).x
+
+    result = fit(board("9*A>B B>A"), prior=NormalPrior(150), gauge=Gauge.MEAN)
+
+    np.testing.assert_allclose(result.strengths, optimum - optimum.mean(), atol=1e-6)
+    assert result.converged
+    assert not result.provisional.any()
+
+
+def test_a_wide_prior_is_none(board):
+    counts = board("9*A>B B>A 3*B>C 2*C>B")
+
+    np.testing.assert_allclose(fit(counts, prior=NormalPrior(1e6)).ratings, fit(counts).ratings, atol=1e-3)
+
+
+def test_a_prior_rates_provisionally_what_the_votes_leave_open(board):
+    counts = board("15*A>B 15*A>C 6*B>C 4*C>B 2*D>E C>F", n_items=7)
+
+    result = fit(counts, prior=NormalPrior())
+
+    assert result.rated.tolist() == [True, True, True, False, False, True, False]
+    assert result.provisional.tolist() == [True, False, False, False, False, True, False]
+    assert result.ratings[0] > result.ratings[1] > result.ratings[2] > result.ratings[5]
+    assert fit(counts).provisional.sum() == 0
+
+
+def test_with_a_prior_two_votes_are_enough(board):
+    result = fit(board("D>C", n_items=5), prior=NormalPrior(), gauge=Anchor(3))
+
+    assert np.isfinite(result.ratings).tolist() == [False, False, True, True, False]
+    assert result.ratings[3] == ANCHOR_RATING
+    assert fit(board("", n_items=2), prior=NormalPrior()).converged
+
+
+@pytest.mark.parametrize("standard_deviation", [0, -1, float("inf"), float("nan")])
+def test_it_rejects_a_prior_that_is_none(board, standard_deviation):
+    with pytest.raises(InvalidWeightError, match="standard deviation of a prior"):
+        fit(board("A=B"), prior=NormalPrior(standard_deviation))

@@ -151,3 +151,71 @@ def test_it_rejects_arrays_of_more_than_one_dimension():
 def test_every_refusal_can_be_caught_as_one():
     with pytest.raises(StatsError):
         PairCounts.from_cells([(0, 0, 0, 1)], n_items=1)
+
+
+def test_weighted_cells_are_the_sums_of_weighted_votes():
+    rng = np.random.default_rng(1)
+    left, outcome, weight = rng.integers(0, 3, 50), rng.integers(0, 4, 50), rng.uniform(1, 9, 50)
+    right = (left + rng.integers(1, 3, 50)) % 3
+    votes = Comparisons.from_arrays(left, right, outcome=outcome, weight=weight, n_items=3)
+    rows = list(zip(left.tolist(), right.tolist(), outcome.tolist(), weight, weight**2, strict=True))
+
+    from_cells, from_votes = PairCounts.from_weighted_cells(rows, n_items=3), PairCounts.from_comparisons(votes)
+
+    np.testing.assert_allclose(from_cells.totals, from_votes.totals)
+    np.testing.assert_allclose(from_cells.squares, from_votes.squares)
+    assert PairCounts.from_weighted_cells([], n_items=2).n_comparisons == 0
+
+
+@pytest.mark.parametrize(("total", "squares"), [(2.0, -1.0), (2.0, 0.0), (0.0, 1.0), (2.0, float("inf"))])
+def test_it_rejects_squares_that_are_none(total, squares):
+    with pytest.raises(InvalidWeightError, match="squared weights"):
+        PairCounts.from_weighted_cells([(0, 1, 0, total, squares)], n_items=2)
+
+
+def test_pair_weights_multiply_the_votes_of_a_pair(board):
+    counts = board("3*A>B 2*B>C")
+
+    weighted = counts.with_pair_weights([2.0, 0.5])
+
+    assert weighted.totals[:, Outcome.LEFT].tolist() == [6.0, 1.0]
+    assert weighted.squares[:, Outcome.LEFT].tolist() == [12.0, 0.5]
+
+
+def test_equal_pairs_weigh_alike_from_a_number_of_votes_on(board):
+    weighted = board("100*A>B 10*A=C 200*B>C").with_equal_pairs(min_votes=50)
+
+    np.testing.assert_allclose(weighted.totals.sum(axis=1), [1.0, 0.2, 1.0])
+
+
+def test_it_rejects_pair_weights_that_are_none(board):
+    counts = board("A>B")
+
+    with pytest.raises(LengthMismatchError):
+        counts.with_pair_weights([1.0, 2.0])
+    with pytest.raises(InvalidWeightError, match="not 0"):
+        counts.with_pair_weights([0.0])
+    with pytest.raises(InvalidWeightError, match="above 0, not 0"):
+        counts.with_equal_pairs(min_votes=0)
+
+
+def test_votes_on_very_many_items_are_counted_without_a_table_of_them_all():
+    many = Comparisons.from_arrays([1900, 7, 1900], [7, 1900, 3], outcome=[0, 1, 2], n_items=2000)
+
+    counts = PairCounts.from_comparisons(many)
+
+    assert list(zip(counts.left.tolist(), counts.right.tolist(), strict=True)) == [(3, 1900), (7, 1900)]
+    assert counts.totals.tolist() == [[0, 0, 1, 0], [0, 2, 0, 0]]
+    np.testing.assert_array_equal(counts.squares, counts.totals)
+
+
+def test_no_weights_and_weights_of_one_are_the_same(board):
+    plain = Comparisons.from_arrays([0, 1, 0], [1, 0, 2], outcome=[0, 0, 3], n_items=3)
+    ones = Comparisons.from_arrays([0, 1, 0], [1, 0, 2], outcome=[0, 0, 3], n_items=3, weight=[1, 1, 1])
+
+    assert plain.is_plain
+    assert not ones.is_plain
+    for first, second in ((plain, ones), (ones, plain)):
+        counts, same = PairCounts.from_comparisons(first), PairCounts.from_comparisons(second)
+        np.testing.assert_array_equal(counts.totals, same.totals)
+        np.testing.assert_array_equal(counts.squares, same.squares)

@@ -4,7 +4,7 @@ from scipy.stats import norm, studentized_range
 
 from stats.bradley_terry import Anchor, fit
 from stats.comparisons import InvalidLevelError
-from stats.ranks import RankRange, pairwise_rank_ranges, simultaneous_rank_ranges
+from stats.ranks import RankRange, pairwise_rank_ranges, simultaneous_rank_ranges, tiers
 from stats.uncertainty import Uncertainty, sandwich
 
 
@@ -130,3 +130,29 @@ def test_the_same_seed_gives_the_same_ranges_whatever_the_gauge(board):
 def test_it_rejects_no_draws(board):
     with pytest.raises(InvalidLevelError, match="0 draws"):
         simultaneous_rank_ranges(uncertainty_of(board("A=B")), rng=np.random.default_rng(0), n_draws=0)
+
+
+def test_a_tier_begins_with_the_first_item_told_apart_from_the_one_before(board):
+    uncertainty = uncertainty_of(board("60*A>B 50*B>A 900*B>C 100*C>B 55*C>D 50*D>C"))
+
+    assert tiers(uncertainty) == (1, 1, 2, 2)
+    assert tiers(uncertainty, critical_value=0.0) == (1, 2, 3, 4)
+    assert tiers(uncertainty, critical_value=1e6) == (1, 1, 1, 1)
+
+
+def test_a_border_is_measured_from_the_first_of_the_tier():
+    # 20 points apart, with 10 points of error: neighbours are within 1.96 * 14.1, two steps are not.
+    ratings = np.array([1060.0, 1040.0, 1020.0, 1000.0, np.nan])
+    covariance = np.diag([100.0, 100.0, 100.0, 100.0, np.nan])
+    uncertainty = Uncertainty(ratings=ratings, covariance=covariance, confidence_level=0.95)
+
+    assert tiers(uncertainty) == (1, 1, 2, 2, None)
+
+
+def test_a_board_without_ratings_has_no_tiers(board):
+    assert tiers(uncertainty_of(board("A>B"))) == (None, None)
+
+
+def test_items_without_any_spread_are_tied(board):
+    counts = board("5*A=B 5*B=C")
+    assert tiers(sandwich(counts, fit(counts), prior_votes=0)) == (1, 1, 1)

@@ -43,7 +43,7 @@ def test_it_counts_the_markup_of_an_answer():
 
 
 def test_an_empty_text_has_no_features():
-    assert text_features("") == (0, True, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert text_features("") == (0, True, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def test_an_engines_token_count_is_believed():
@@ -247,3 +247,9 @@ def test_backticks_in_runs_of_every_length_take_linear_time():
 
     assert features.n_inline_code == 0
     assert time.process_time() - started < 30
+
+
+def test_it_counts_a_confident_tone_outside_code():
+    features = text_features("It is **definitely** so. Perhaps not.\n```\nmaybe = certainly\n```\n`perhaps`")
+
+    assert (features.n_boosters, features.n_hedges) == (1, 1)

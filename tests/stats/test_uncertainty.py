@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stats.bradley_terry import RATING_PER_STRENGTH, Anchor, Gauge, fit
+from stats.bradley_terry import RATING_PER_STRENGTH, Anchor, Gauge, NormalPrior, fit
 from stats.comparisons import (
     Comparisons,
     InvalidLevelError,
@@ -236,3 +236,39 @@ def test_its_intervals_hold_the_truth_as_often_as_they_say(share_of_ties):
 
     assert 0.92 < np.mean(held) < 0.98
     np.testing.assert_allclose(np.mean(errors, axis=0), np.std(estimates, axis=0), rtol=0.2)
+
+
+def test_a_prior_alone_leaves_its_own_spread(board):
+    counts = board("A>B")
+    wide = sandwich(counts, fit(counts, prior=NormalPrior(1.0)), prior_votes=0)
+
+    assert wide.difference(0, 1).standard_error == pytest.approx(np.sqrt(2), rel=1e-3)
+
+
+def test_a_prior_that_says_nothing_changes_no_variance(board):
+    counts = board("5*A>B 3*B>A 4*B>C 3*C>B")
+
+    with_prior = sandwich(counts, fit(counts, prior=NormalPrior(1e7)))
+
+    np.testing.assert_allclose(with_prior.covariance, sandwich(counts, fit(counts)).covariance, rtol=1e-4, atol=1e-2)
+
+
+def test_an_item_that_only_won_has_a_wide_provisional_interval(board):
+    counts = board("10*A>B 60*B>C 40*C>B")
+    result = fit(counts, prior=NormalPrior(400))
+    uncertainty = sandwich(counts, result)
+
+    assert result.provisional[0]
+    assert uncertainty.difference(0, 1).standard_error > 3 * uncertainty.difference(1, 2).standard_error
+
+
+def test_intervals_with_the_right_prior_hold_strengths_drawn_from_it():
+    rng = np.random.default_rng(31)
+    held = []
+    for _ in range(300):
+        truth = rng.normal(0, 300 / RATING_PER_STRENGTH, 4)
+        counts = PairCounts.from_comparisons(simulated(rng, n_per_pair=3, strengths=truth, share_of_ties=0.0))
+        difference = sandwich(counts, fit(counts, prior=NormalPrior(300))).difference(0, 1)
+        held.append(difference.lower <= (truth[0] - truth[1]) * RATING_PER_STRENGTH <= difference.upper)
+
+    assert 0.91 < np.mean(held) < 0.985

@@ -1,0 +1,214 @@
+"""How far ratings and coefficients of a fit with covariates may be off; and any fit's, when votes come in clusters.
+
+Votes of one voter, or on one prompt, are not independent. If they are summed before they are squared, the variance
+needs only the clusters to be (Liang and Zeger 1986, "Longitudinal data analysis using generalized linear models").
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array, csr_array
+from scipy.special import expit
+
+from stats.bradley_terry import RATING_PER_STRENGTH, BradleyTerryFit
+from stats.comparisons import Comparisons, FloatArray, IntArray, InvalidLevelError, LengthMismatchError, PairCounts
+from stats.covariate_passes import ROWS_PER_CHUNK, ControlledComparisons, Rows, Source, counted_outcomes, one_pass
+from stats.covariates import CovariateFit, pair_votes
+from stats.laplacian import in_gauge, laplacian, solve_grounded
+from stats.uncertainty import PRIOR_VOTES, PairVotes, Uncertainty, prior_share, sandwich_covariance, two_sided_quantile
+
+LEAST_CLUSTERS: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Coefficients:
+    """Shapes (k,), `covariance` (k, k), in log-odds per unit of the covariate."""
+
+    estimates: FloatArray
+    covariance: FloatArray
+    confidence_level: float
+
+    @property
+    def standard_errors(self) -> FloatArray:
+        return np.sqrt(np.diagonal(self.covariance))
+
+    @property
+    def lower(self) -> FloatArray:
+        return self.estimates - two_sided_quantile(self.confidence_level) * self.standard_errors
+
+    @property
+    def upper(self) -> FloatArray:
+        return self.estimates + two_sided_quantile(self.confidence_level) * self.standard_errors
+
+    def in_points(self) -> "Coefficients":
+        """The same in rating points per unit of the covariate."""
+        return replace(
+            self,
+            estimates=self.estimates * RATING_PER_STRENGTH,
+            covariance=self.covariance * RATING_PER_STRENGTH**2,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CovariateUncertainty:
+    ratings: Uncertainty
+    coefficients: Coefficients
+
+
+def covariate_sandwich(
+    fit: CovariateFit, *, confidence_level: float = 0.95, prior_votes: float = PRIOR_VOTES
+) -> CovariateUncertainty:
+    """Covariance H^-1 B H^-1 of ratings and coefficients together, from what the last pass of the fit added up.
+
+    H = sum of w p(1-p) zz' and the prior's precision, B = sum of w^2 (y - p)^2 zz', z = (e_left - e_right, x), less
+    what the prior's pull accounts for. `prior_votes` widen the items with few votes as in `uncertainty.sandwich`, by
+    what their pairs' residuals fall short of a vote that cannot tie. Raises InvalidLevelError.
+    """
+    two_sided_quantile(confidence_level)
+    pull = _precision(fit) * np.nan_to_num(fit.parameters)
+    n_votes = max(float(fit.votes.total.sum()), 1.0)
+    return _uncertainty(fit, fit.meat - np.outer(pull, pull) / n_votes, confidence_level, prior_votes)
+
+
+def clustered_covariate_sandwich(
+    data: ControlledComparisons,
+    fit: CovariateFit,
+    *,
+    clusters: npt.ArrayLike,
+    confidence_level: float = 0.95,
+    prior_votes: float = PRIOR_VOTES,
+) -> CovariateUncertainty:
+    """As `covariate_sandwich`, B being the sum over clusters of squared sums, times C / (C - 1) for C clusters.
+
+    `clusters` has shape (n_comparisons,) and holds a whole number for each voter or prompt. It reads the comparisons
+    that `fit` was fitted to once more. Raises StatsError: fewer than two clusters, data of another size.
+    """
+    two_sided_quantile(confidence_level)
+    _check_same(len(fit.strengths), data.comparisons)
+    source = Source(data=data, rated=fit.rated, counted=counted_outcomes(fit.half_wins))
+    meat = cluster_meat(source, fit.parameters, clusters=clusters)
+    return _uncertainty(fit, meat, confidence_level, prior_votes)
+
+
+def clustered_sandwich(
+    comparisons: Comparisons,
+    fit: BradleyTerryFit,
+    *,
+    clusters: npt.ArrayLike,
+    confidence_level: float = 0.95,
+    prior_votes: float = PRIOR_VOTES,
+) -> Uncertainty:
+    """`uncertainty.sandwich` with B as in `clustered_covariate_sandwich`, from the comparisons that were counted."""
+    two_sided_quantile(confidence_level)
+    _check_same(len(fit.strengths), comparisons)
+    n_items, rated = comparisons.n_items, fit.rated
+    covariance = np.full((n_items, n_items), np.nan)
+    if rated.any():
+        data = ControlledComparisons(comparisons=comparisons, covariates=np.empty((len(comparisons.left), 0)))
+        source = Source(data=data, rated=rated, counted=counted_outcomes(fit.half_wins))
+        strengths = fit.strengths[rated]
+        sums = one_pass(source, strengths, information=True, meat=True)
+        meat = cluster_meat(source, strengths, clusters=clusters)
+        votes = pair_votes(PairCounts.from_comparisons(comparisons), fit.half_wins, rated)
+        meat = meat + _prior_meat(votes, strengths, spread=sums.meat, prior_votes=prior_votes)
+        covariance[np.ix_(rated, rated)] = sandwich_covariance(sums.information, meat, fit=fit)
+    return Uncertainty(ratings=fit.ratings, covariance=covariance, confidence_level=confidence_level)
+
+
+def cluster_meat(source: Source, parameters: FloatArray, *, clusters: npt.ArrayLike) -> FloatArray:
+    """C / (C - 1) times the sum over the C clusters of uu', u = sum of w (y - p) z; shape (n_parameters, n_parameters).
+
+    Raises StatsError: labels that are not one whole number per comparison, fewer than two clusters.
+    """
+    labels = np.asarray(clusters)
+    if labels.shape != source.data.comparisons.left.shape or labels.dtype.kind not in "iu":
+        raise LengthMismatchError(
+            f"Every comparison needs the whole number of its cluster, not {labels.dtype} of shape {labels.shape}."
+        )
+    order = np.argsort(labels, kind="stable")
+    labels = labels[order]
+    firsts = np.flatnonzero(np.diff(labels, prepend=labels[:1] - 1))
+    if len(firsts) < LEAST_CLUSTERS:
+        raise InvalidLevelError(f"The spread of clusters cannot be seen from {len(firsts)} of them.")
+    meat = np.zeros((len(parameters), len(parameters)))
+    for start, end in _blocks(firsts, len(labels)):
+        meat += _squared_sums(source, parameters, which=order[start:end], labels=labels[start:end])
+    return meat * len(firsts) / (len(firsts) - 1)
+
+
+def _blocks(firsts: IntArray, n_rows: int) -> Iterator[tuple[int, int]]:
+    """Ranges of whole clusters, of about ROWS_PER_CHUNK rows each."""
+    wanted = np.arange(ROWS_PER_CHUNK, n_rows, ROWS_PER_CHUNK)
+    found = np.searchsorted(firsts, wanted)
+    cuts = np.unique(np.concatenate([[0], firsts[found[found < len(firsts)]], [n_rows]]))
+    yield from zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)
+
+
+def _squared_sums(source: Source, parameters: FloatArray, *, which: IntArray, labels: IntArray) -> FloatArray:
+    kept = source.kept(which)
+    rows = source.rows(which)
+    number = np.cumsum(np.diff(labels, prepend=labels[:1]) != 0)[kept]
+    scores = _scores(rows, rows.residuals(parameters), number, shape=(len(labels), len(parameters)))
+    return np.asarray((scores.T @ scores).todense())
+
+
+def _scores(rows: Rows, residuals: FloatArray, cluster: IntArray, *, shape: tuple[int, int]) -> csr_array:
+    """The sum of w (y - p) z of each cluster, as a sparse table of clusters and parameters."""
+    k = rows.covariates.shape[1]
+    n_items = shape[1] - k
+    values = [residuals, -residuals, (rows.covariates * residuals[:, np.newaxis]).ravel()]
+    columns = [rows.left, rows.right, np.tile(np.arange(n_items, n_items + k), len(residuals))]
+    places = [cluster, cluster, np.repeat(cluster, k)]
+    entries = (np.concatenate(values), (np.concatenate(places), np.concatenate(columns)))
+    return csr_array(coo_array(entries, shape=shape))
+
+
+def _check_same(n_items: int, comparisons: Comparisons) -> None:
+    if comparisons.n_items != n_items:
+        raise LengthMismatchError(
+            f"The fit is of {n_items} items and the comparisons are of {comparisons.n_items}: not the same data."
+        )
+
+
+def _precision(fit: CovariateFit) -> FloatArray:
+    """The prior's, shape (n_parameters,)."""
+    of_coefficients = 0.0 if fit.prior is None else fit.prior.precision
+    n_items = int(fit.rated.sum())
+    return np.concatenate([np.zeros(n_items), np.full(len(fit.coefficients), of_coefficients)])
+
+
+def _prior_meat(votes: PairVotes, strengths: FloatArray, *, spread: FloatArray, prior_votes: float) -> FloatArray:
+    """What the prior votes add to the rating block, shape (n_rated, n_rated); `spread` is the plain meat."""
+    n_items = len(strengths)
+    difference = strengths[votes.left] - strengths[votes.right]
+    untied = votes.squares * expit(difference) * expit(-difference)
+    shortfall = np.maximum(untied + spread[votes.left, votes.right], 0.0)
+    share = prior_share(votes, n_items=n_items, prior_votes=prior_votes)
+    return laplacian(votes.left, votes.right, weight=share * shortfall, n_items=n_items)
+
+
+def _uncertainty(
+    fit: CovariateFit, meat: FloatArray, confidence_level: float, prior_votes: float
+) -> CovariateUncertainty:
+    n_items = int(fit.rated.sum())
+    covariance = np.full(fit.meat.shape, np.nan)
+    if n_items:
+        prior = _prior_meat(fit.votes, fit.parameters[:n_items], spread=fit.meat, prior_votes=prior_votes)
+        widened = meat.copy()
+        widened[:n_items, :n_items] += prior
+        bread = fit.information + np.diag(_precision(fit))
+        covariance = solve_grounded(bread, solve_grounded(bread, widened, n_items=n_items).T, n_items=n_items)
+        covariance = in_gauge(covariance, fit.gauge_weights[fit.rated])
+    of_ratings = np.full((len(fit.ratings), len(fit.ratings)), np.nan)
+    of_ratings[np.ix_(fit.rated, fit.rated)] = covariance[:n_items, :n_items] * RATING_PER_STRENGTH**2
+    return CovariateUncertainty(
+        ratings=Uncertainty(ratings=fit.ratings, covariance=of_ratings, confidence_level=confidence_level),
+        coefficients=Coefficients(
+            estimates=fit.coefficients,
+            covariance=covariance[n_items:, n_items:],
+            confidence_level=confidence_level,
+        ),
+    )

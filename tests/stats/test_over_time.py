@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from stats.bradley_terry import Anchor, fit
+from stats.comparisons import InvalidWeightError, Outcome, PairCounts
+from stats.over_time import Calendar, DayCell, ratings_over_time
+
+LEFT, RIGHT, TIE = Outcome.LEFT, Outcome.RIGHT, Outcome.TIE
+CELLS = [
+    DayCell(100, 0, 1, LEFT, 30),
+    DayCell(101, 1, 0, LEFT, 20),
+    DayCell(103, 1, 2, LEFT, 12),
+    DayCell(106, 2, 1, LEFT, 9),
+    DayCell(107, 0, 1, TIE, 5),
+    DayCell(109, 0, 1, LEFT, 5),
+    DayCell(110, 1, 0, LEFT, 15),
+    DayCell(123, 2, 1, LEFT, 4),
+    DayCell(124, 1, 2, LEFT, 3),
+]
+
+
+def counts_between(first, last):
+    return PairCounts.from_cells([cell[1:] for cell in CELLS if first <= cell.day <= last], n_items=3)
+
+
+def test_each_week_is_rated_by_its_own_votes():
+    periods = ratings_over_time(CELLS, n_items=3)
+
+    assert [(period.first_day, period.last_day) for period in periods] == [
+        (100, 106),
+        (107, 113),
+        (114, 120),
+        (121, 127),
+    ]
+    for period in periods:
+        expected = fit(counts_between(period.first_day, period.last_day)).ratings
+        np.testing.assert_allclose(np.diff(period.fit.ratings), np.diff(expected), atol=1e-9)
+        np.testing.assert_array_equal(period.uncertainty.ratings, period.fit.ratings)
+    assert np.isnan(periods[2].fit.ratings).all()
+    assert np.isnan(periods[1].uncertainty.lower[2])
+    assert periods[1].counts.n_comparisons == 25
+
+
+def test_cumulative_periods_reach_back_to_the_first_day():
+    periods = ratings_over_time(CELLS, n_items=3, calendar=Calendar(days_per_period=10, cumulative=True))
+
+    assert [(period.first_day, period.last_day) for period in periods] == [(100, 109), (100, 119), (100, 129)]
+    np.testing.assert_allclose(periods[-1].fit.ratings, fit(counts_between(100, 129)).ratings, atol=1e-9)
+
+
+def test_all_periods_are_on_the_level_of_the_whole():
+    whole = fit(counts_between(0, 999))
+    weights = whole.gauge_weights
+
+    periods = ratings_over_time(CELLS, n_items=3)
+
+    assert weights @ periods[0].fit.ratings == pytest.approx(1000.0)
+    pair = weights[:2] / weights[:2].sum()
+    assert pair @ periods[1].fit.ratings[:2] == pytest.approx(pair @ whole.ratings[:2])
+    np.testing.assert_allclose(periods[1].fit.gauge_weights, [*pair, 0.0])
+    covariance = periods[1].uncertainty.covariance[:2, :2]
+    np.testing.assert_allclose(covariance @ pair, 0.0, atol=1e-8)
+
+
+def test_an_anchor_keeps_its_rating_in_every_period_that_rates_it():
+    periods = ratings_over_time(CELLS, n_items=3, gauge=Anchor(0, rating=1200), confidence_level=0.5)
+
+    assert periods[0].fit.ratings[0] == pytest.approx(1200.0)
+    assert periods[0].uncertainty.standard_error[0] == pytest.approx(0.0)
+    assert np.isnan(periods[3].fit.ratings).all()
+    assert np.isnan(periods[3].uncertainty.covariance).all()
+    assert periods[0].uncertainty.confidence_level == 0.5
+
+
+def test_no_votes_are_no_periods():
+    assert ratings_over_time([], n_items=3) == ()
+
+
+def test_plain_rows_will_do():
+    (period,) = ratings_over_time([(5, 0, 1, LEFT, 3), (5, 1, 0, LEFT, 1)], n_items=2)
+
+    assert period.fit.ratings[0] - period.fit.ratings[1] == pytest.approx(400 * np.log10(3))
+
+
+def test_it_rejects_periods_without_days():
+    with pytest.raises(InvalidWeightError):
+        ratings_over_time(CELLS, n_items=3, calendar=Calendar(days_per_period=0))

@@ -2,6 +2,9 @@
 # What a container does: `web`, `worker`, `beat`, `migrate`, `healthy`, or any command. Further arguments are passed on.
 set -eu
 
+# as in manage.py, and for the same reason
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}" TOKENIZERS_PARALLELISM=false
+
 role=${1:-web}
 [ $# -eq 0 ] || shift
 

@@ -165,3 +165,9 @@ def as_voter(client: Client, voter_id: str = "a random id") -> Client:
 
 
 __all__ = ["SHARED_DATA", "Voter", "as_voter"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's tests come last: Playwright's loop runs in this thread from then on, and Django takes a thread with
+    a running loop for one that must not touch the database."""
+    items.sort(key=lambda item: "e2e" in item.path.parts)

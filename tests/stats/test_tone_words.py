@@ -1,4 +1,3 @@
-
 import pytest
 
 from stats import tone_words

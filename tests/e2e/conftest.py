@@ -82,7 +82,6 @@ class Watch:
     def follow(self, page: Any) -> None:
         page.on("console", lambda message: self._complain(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self._complain(f"page error: {error}"))
-        page.on("requestfailed", self._check_failure)
         page.on("request", self._check_origin)
         page.on("websocket", self._log_frames)
 
@@ -92,11 +91,6 @@ class Watch:
 
     def _complain(self, text: str) -> None:
         self.complaints.append(text)
-
-    def _check_failure(self, request: Any) -> None:
-        """Leaving a page aborts what it still asks for; that is no failure."""
-        if "ERR_ABORTED" not in str(request.failure):
-            self._complain(f"failed: {request.url} {request.failure}")
 
     def _check_origin(self, request: Any) -> None:
         target = urlsplit(request.url)

@@ -11,7 +11,7 @@ role=${1:-web}
 case $role in
   web) # the options of `manage.py up`; X-Forwarded-* is read by Hakem itself, from TRUSTED_PROXIES only
     exec uvicorn config.asgi:application --host 0.0.0.0 --port "${PORT:-8000}" --lifespan on \
-      --ws websockets-sansio --ws-max-size 65536 --ws-per-message-deflate false --timeout-graceful-shutdown 10 \
+      --ws websockets-sansio --ws-max-size 262144 --ws-per-message-deflate false --timeout-graceful-shutdown 10 \
       --no-server-header --no-access-log --no-proxy-headers "$@" ;;
   worker)
     exec celery --app config.celery worker --pool threads --concurrency 4 "$@" ;;

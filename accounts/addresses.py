@@ -10,13 +10,13 @@ Address = IPv4Address | IPv6Address
 
 def client_address(peer: str, headers: Mapping[str, str]) -> str:
     """`X-Forwarded-For` is believed only from a trusted proxy, and only its last hop that is not one."""
-    if _is_trusted(peer):
+    if is_trusted_proxy(peer):
         hops = [hop.strip() for hop in headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-        peer = next((hop for hop in reversed(hops) if not _is_trusted(hop)), peer)
+        peer = next((hop for hop in reversed(hops) if not is_trusted_proxy(hop)), peer)
     return _as_one_household(peer)
 
 
-def _is_trusted(address: str) -> bool:
+def is_trusted_proxy(address: str) -> bool:
     parsed = _parsed(address)
     return parsed is not None and any(parsed in network for network in settings.TRUSTED_PROXIES)
 

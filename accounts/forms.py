@@ -1,3 +1,4 @@
+import contextlib
 from datetime import timedelta
 from typing import Any, cast
 
@@ -23,7 +24,8 @@ LIFETIMES = [("30", _("30 days")), ("90", _("90 days")), ("365", _("one year")),
 
 
 class SignInForm(AuthenticationForm):
-    """Counts an attempt before it looks at the password, which is slow on purpose: guessing must not cost us."""
+    """Counts what fails, by address: a class that signs in from one school is no attack. An address that has failed too
+    often is turned away before its password is looked at, which is slow on purpose."""
 
     retry_after: int | None = None
     """Seconds; set when there were too many attempts."""
@@ -31,8 +33,9 @@ class SignInForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         request = cast(HttpRequest, self.request)
         address = client_address(request.META.get("REMOTE_ADDR", ""), request.headers)
+        limit = rate_limits.PER_HOUR(settings.SIGN_INS_PER_HOUR)
         try:
-            rate_limits.spend(rate_limits.PER_HOUR(settings.SIGN_INS_PER_HOUR), "sign-in", address)
+            rate_limits.check(limit, "failed-sign-in", address)
         except rate_limits.RateLimited as refusal:
             self.retry_after = refusal.retry_after
             raise forms.ValidationError(
@@ -40,7 +43,12 @@ class SignInForm(AuthenticationForm):
                 code="too_many",
                 params={"minutes": -(-refusal.retry_after // 60)},
             ) from None
-        return super().clean()
+        try:
+            return super().clean()
+        except forms.ValidationError:
+            with contextlib.suppress(rate_limits.RateLimited):  # somebody else took the last one: said next time
+                rate_limits.spend(limit, "failed-sign-in", address)
+            raise
 
 
 class TokenForm(forms.Form):
@@ -59,6 +67,10 @@ class TokenForm(forms.Form):
         field = cast(forms.MultipleChoiceField, self.fields["scopes"])
         field.choices = [(scope.value, label) for scope, label in SCOPE_LABELS.items() if scope in allowed]
         field.initial = [Scope.READ.value]
+        words = [_("Never more than your role allows: what your role loses, your tokens lose.")]
+        if len(allowed) > 1:
+            words.append(_("The API only reads so far, so “read” is enough for everything there is."))
+        field.help_text = " ".join(map(str, words))
 
     def issue(self) -> tokens.IssuedToken:
         days = self.cleaned_data["lifetime"]

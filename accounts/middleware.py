@@ -9,6 +9,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
 from accounts import tokens
+from accounts.addresses import is_trusted_proxy
 from accounts.models import ApiToken
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -21,6 +22,17 @@ class TokenRequest(HttpRequest):
     """A request after `api_tokens` has seen it."""
 
     api_token: ApiToken | None
+
+
+def untrusted_headers(get_response: Handler) -> Handler:
+    """What only a proxy of ours may say is heard from nobody else. First of all, so that nothing reads it before."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if not is_trusted_proxy(request.META.get("REMOTE_ADDR", "")):
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+        return get_response(request)
+
+    return middleware
 
 
 def security_headers(get_response: Handler) -> Handler:

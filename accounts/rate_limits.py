@@ -28,9 +28,19 @@ def _limiter() -> SlidingWindowCounterRateLimiter:
 def spend(limit: RateLimitItem, action: str, who: str) -> None:
     """Count one `action` of `who`. Raises `RateLimited` when the limit is reached, and then counts nothing."""
     if not _limiter().hit(limit, action, who):
-        window = _limiter().get_window_stats(limit, action, who)
-        # a whole second past the moment: at the moment itself it would still be one too many
-        raise RateLimited(max(1, math.floor(window.reset_time - time.time()) + 1))
+        raise _too_often(limit, action, who)
+
+
+def check(limit: RateLimitItem, action: str, who: str) -> None:
+    """Raises `RateLimited` when the limit is reached. Counts nothing."""
+    if not _limiter().test(limit, action, who):
+        raise _too_often(limit, action, who)
+
+
+def _too_often(limit: RateLimitItem, action: str, who: str) -> RateLimited:
+    window = _limiter().get_window_stats(limit, action, who)
+    # a whole second past the moment: at the moment itself it would still be one too many
+    return RateLimited(max(1, math.floor(window.reset_time - time.time()) + 1))
 
 
 def forget_all() -> None:

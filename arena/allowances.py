@@ -5,20 +5,26 @@ from django.conf import settings
 from limits import RateLimitItem
 
 from accounts.rate_limits import PER_HOUR, PER_MINUTE, spend
+from arena.visitors import Visitor
 
 
-def spend_battle(visitor: str, address: str) -> None:
-    _spend(PER_HOUR, settings.BATTLES_PER_HOUR, "battle", visitor, address)
+def spend_battle(visitor: Visitor) -> None:
+    _spend(PER_HOUR, settings.BATTLES_PER_HOUR, "battle", visitor)
 
 
-def spend_turn(visitor: str, address: str) -> None:
-    _spend(PER_MINUTE, settings.TURNS_PER_MINUTE, "turn", visitor, address)
+def spend_turn(visitor: Visitor) -> None:
+    _spend(PER_MINUTE, settings.TURNS_PER_MINUTE, "turn", visitor)
 
 
-def spend_vote(visitor: str, address: str) -> None:
-    _spend(PER_HOUR, settings.VOTES_PER_HOUR, "vote", visitor, address)
+def spend_vote(visitor: Visitor) -> None:
+    _spend(PER_HOUR, settings.VOTES_PER_HOUR, "vote", visitor)
 
 
-def _spend(per: type[RateLimitItem], amount: int, action: str, visitor: str, address: str) -> None:
-    spend(per(amount), action, f"visitor:{visitor}")
-    spend(per(amount * settings.ADDRESS_FACTOR), action, f"address:{address}")
+def spend_frame(visitor: Visitor) -> None:
+    """Whatever a page asks: each question costs the database something."""
+    _spend(PER_MINUTE, settings.FRAMES_PER_MINUTE, "frame", visitor)
+
+
+def _spend(per: type[RateLimitItem], amount: int, action: str, visitor: Visitor) -> None:
+    spend(per(amount), action, f"visitor:{visitor.id}")
+    spend(per(amount * settings.ADDRESS_FACTOR), action, f"address:{visitor.address}")

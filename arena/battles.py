@@ -8,11 +8,12 @@ import random
 import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -144,7 +145,8 @@ def retry(battle: Battle, who: Participant) -> Turn:
         for side, answer in current_answers(turn).items():
             if not answer.ended_well:
                 _add_answer(turn, side, llm_id=answer.llm_id, attempt=answer.attempt + 1)
-        Turn.objects.filter(pk=turn.pk).update(ended_at=None, heartbeat_at=timezone.now(), stop_requested=False)
+        Turn.objects.filter(pk=turn.pk).update(ended_at=None, heartbeat_at=Now(), stop_requested=False)
+        turn.is_new = True
         return turn
 
 
@@ -174,18 +176,20 @@ def request_stop(battle: Battle, who: Participant) -> None:
     Turn.objects.filter(battle=battle, ended_at=None).update(stop_requested=True)
 
 
-def cut_off_abandoned(now: datetime, *, silent_for: timedelta = ABANDONED_AFTER) -> int:
-    """End the turns whose process died. Their text stays, as far as it was written. Returns how many that were."""
+def cut_off_abandoned(*, silent_for: timedelta = ABANDONED_AFTER) -> int:
+    """End the turns whose process died. Their text stays, as far as it was written. Returns how many that were.
+
+    The database's clock decides, as it does when turns are written to: the hosts' clocks may disagree."""
     names: Names | None = None
     n_ended = 0
-    for turn in list(Turn.objects.abandoned(before=now - silent_for)):
+    for turn in list(Turn.objects.abandoned(silent_for)):
         names = names or names_to_hide()
         with transaction.atomic():
-            if not Turn.objects.abandoned(before=now - silent_for).filter(pk=turn.pk).update(ended_at=now):
+            if not Turn.objects.abandoned(silent_for).filter(pk=turn.pk).update(ended_at=Now()):
                 continue
             for answer in Answer.objects.filter(turn=turn, state__in=LIVE_STATES):
                 Answer.objects.filter(pk=answer.pk, state__in=LIVE_STATES).update(
-                    state=AnswerState.CUT_OFF, shown_text=mask(answer.text, names, is_whole=False), ended_at=now
+                    state=AnswerState.CUT_OFF, shown_text=mask(answer.text, names, is_whole=False), ended_at=Now()
                 )
             n_ended += 1
     return n_ended
@@ -208,6 +212,7 @@ def cast_vote(battle: Battle, who: Participant, *, outcome: str) -> Vote:
             if phase_of(battle) != Phase.VOTING:
                 raise NotNow(_("You can vote when both answers are complete."))
             vote = Vote.objects.create(battle=battle, voter=who.voter, outcome=outcome, created_at=timezone.now())
+            vote.is_new = True
             ledger.count(vote)
     except IntegrityError:
         return _the_same(Vote.objects.get(battle=battle), outcome)
@@ -306,7 +311,7 @@ def _locked(battle: Battle) -> Battle:
 
 
 def _add_turn(battle: Battle, *, index: int, key: uuid.UUID, prompt: str) -> Turn:
-    turn = Turn.objects.create(battle=battle, index=index, key=key, prompt=prompt, heartbeat_at=timezone.now())
+    turn = Turn.objects.create(battle=battle, index=index, key=key, prompt=prompt)
     turn.is_new = True
     _add_answer(turn, "a", llm_id=battle.llm_a_id)
     _add_answer(turn, "b", llm_id=battle.llm_b_id)

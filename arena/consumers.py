@@ -5,28 +5,26 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from accounts.addresses import client_address
 from accounts.middleware import may_enter
 from accounts.rate_limits import RateLimited
-from arena import allowances, battles, protocol, voters, watching
-from arena.battles import Participant
+from arena import allowances, battles, protocol, visits, watching
 from arena.database import in_database
 from arena.errors import AlreadyVoted, ArenaError
 from arena.listening import Change, MoreText
 from arena.live_turns import LiveTurn, live_turns
-from arena.models import Battle, Turn
-from arena.presentation import battle_view, failure_message
+from arena.models import Turn
+from arena.presentation import failure_message
 from arena.protocol import AnswerState, BattleView, Phase
+from arena.visitors import Visitor, headers_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,16 +45,14 @@ class BattleConsumer(AsyncWebsocketConsumer):
         self._sending = asyncio.Lock()
         self._teller: asyncio.Task[None] | None = None
         self._last_told: BattleView | None = None
-        self.user = cast("User | AnonymousUser", self.scope["user"])
-        self.visitor = voters.id_in(self.scope["cookies"]) or ""
-        self.address = client_address((self.scope.get("client") or ("",))[0], _headers(self.scope))
+        self.visitor = Visitor.of(self.scope)
         self.language = _language(self.scope)
-        self.may_ask = may_enter(self.user)
+        self.may_ask = may_enter(self.scope["user"])
         battle_id = self.scope["url_route"]["kwargs"].get("battle_id")
         await self.accept()  # a socket that is not accepted cannot say why
         if not self.may_ask:
             await self.close(NOT_ALLOWED)
-        elif not self.visitor and battle_id is None:
+        elif not self.visitor.id and battle_id is None:
             await self.close(NO_COOKIE)
         elif battle_id is not None:
             await self._open_existing(battle_id)
@@ -68,17 +64,12 @@ class BattleConsumer(AsyncWebsocketConsumer):
 
     async def _open_existing(self, battle_id: uuid.UUID) -> None:
         try:
-            await in_database(self._find, battle_id)
+            await in_database(visits.find, self.visitor, battle_id)
         except ObjectDoesNotExist:
             await self.close(NOT_FOUND)
-            return
-        await self._belong_to(battle_id)
-        await self._tell_state()
-
-    def _find(self, battle_id: uuid.UUID | None) -> Battle:
-        """The battle, if its reader may open it."""
-        visible = Battle.objects.open_to(voters.known(self.visitor, self.user), self.user)
-        return visible.with_everything().get(pk=battle_id or uuid.UUID(int=0))
+        else:
+            await self._belong_to(battle_id)
+            await self._tell_state()
 
     async def _belong_to(self, battle_id: uuid.UUID) -> None:
         if self.battle_id == battle_id:
@@ -103,6 +94,8 @@ class BattleConsumer(AsyncWebsocketConsumer):
                     "seconds": refusal.retry_after
                 }
                 await self._refuse("rate_limited", message, retry_after=refusal.retry_after)
+            except (visits.TurnedAway, ObjectDoesNotExist) as error:
+                await self._turn_away(error)
             except AlreadyVoted as error:
                 await self._refuse(error.code, str(error.user_message))
                 await self._tell_state()
@@ -113,23 +106,18 @@ class BattleConsumer(AsyncWebsocketConsumer):
                 await self._refuse("server_error", _("Something went wrong on the server. Nothing is lost; try again."))
 
     async def _answer(self, request: protocol.Request) -> None:
+        allowances.spend_frame(self.visitor)
         match request:
             case protocol.Start():
                 await self._start(request)
             case protocol.Sync():
                 await self._tell_state()
-            case _ if self.battle_id is None:
-                raise ArenaError(_("Begin a battle first."))
             case protocol.TakeTurn(key, prompt):
-                live_turns.check_room()
-                turn = await self._act(battles.take_turn, allowances.spend_turn, key=key, prompt=prompt)
-                if turn.is_new:
-                    await live_turns.begin(turn, self.user)
-                await self._announce()
+                live_turns.check_room(self.visitor)
+                await self._run(await self._act(battles.take_turn, allowances.spend_turn, key=key, prompt=prompt))
             case protocol.Retry():
-                live_turns.check_room()
-                await live_turns.begin(await self._act(battles.retry, allowances.spend_turn), self.user)
-                await self._announce()
+                live_turns.check_room(self.visitor)
+                await self._run(await self._act(battles.retry, allowances.spend_turn))
             case protocol.CastVote(outcome):
                 await self._act(battles.cast_vote, allowances.spend_vote, outcome=outcome)
                 await self._announce()
@@ -143,40 +131,25 @@ class BattleConsumer(AsyncWebsocketConsumer):
                 await self._stop()
 
     async def _start(self, request: protocol.Start) -> None:
-        battle, turn = await in_database(self._start_in_database, request)
+        battle, turn = await in_database(visits.start, self.visitor, request)
         if turn:
-            await live_turns.begin(turn, self.user)
+            await live_turns.begin(turn, self.visitor)
         await self._belong_to(battle.pk)
         await self._tell_state()
 
-    def _start_in_database(self, request: protocol.Start) -> tuple[Battle, Turn | None]:
-        """The battle, and its first turn if that is to be run: not when this wish was heard before."""
-        who = self._participant()
-        if not Battle.objects.filter(voter=who.voter, key=request.key).exists():
-            live_turns.check_room()
-            battles.checked_prompt(request.prompt)
-            allowances.spend_battle(self.visitor, self.address)
-        battle = battles.start(who, key=request.key, prompt=request.prompt, rematch_of=request.rematch_of)
-        return battle, battle.turns.get(index=0) if battle.is_new else None
+    async def _run(self, turn: Turn) -> None:
+        """Whoever made a turn runs it; whoever asks for it again only looks on."""
+        if turn.is_new:
+            await live_turns.begin(turn, self.visitor)
+        await self._announce()
 
     async def _act(
-        self, verb: Callable[..., Any], allowance: Callable[[str, str], None] | None = None, **wishes: Any
+        self, verb: Callable[..., Any], allowance: Callable[[Visitor], None] | None = None, **wishes: Any
     ) -> Any:
         """Do something to this socket's battle, as its voter."""
-
-        def act() -> Any:
-            who = self._participant()
-            battle = self._find(self.battle_id)
-            if allowance and battle.voter_id == who.voter.pk:
-                allowance(self.visitor, self.address)
-            return verb(battle, who, **wishes)
-
-        return await in_database(act)
-
-    def _participant(self) -> Participant:
-        if not self.visitor:
-            raise ArenaError(_("Your browser keeps no cookies for this site. Allow them, and reload the page."))
-        return Participant(voters.remember(self.visitor, self.user), self.user)
+        if self.battle_id is None:
+            raise ArenaError(_("Begin a battle first."))
+        return await in_database(visits.act, self.visitor, self.battle_id, verb, allowance=allowance, **wishes)
 
     async def _stop(self) -> None:
         await self._act(battles.request_stop)
@@ -217,15 +190,22 @@ class BattleConsumer(AsyncWebsocketConsumer):
             with translation.override(self.language):
                 while await self._tell_until_it_changes():
                     pass
-        except ObjectDoesNotExist:
-            await self.close(NOT_FOUND)
+        except (visits.TurnedAway, ObjectDoesNotExist) as error:
+            await self._turn_away(error)
         except Exception:
             logger.exception("an open battle could not be told on")
             await self.close()
 
+    async def _turn_away(self, reason: Exception) -> None:
+        """They signed out, or lost a role, while the page was open; or the battle is no more."""
+        self.may_ask = False
+        await self.close(NOT_ALLOWED if isinstance(reason, visits.TurnedAway) else NOT_FOUND)
+
     async def _tell_until_it_changes(self) -> bool:
         """Tell the state, then what comes. Returns whether it is worth looking again."""
-        view = await in_database(self._look)
+        if self.battle_id is None:
+            return False
+        view = await in_database(visits.look, self.visitor, self.battle_id)
         live = live_turns.find(uuid.UUID(view["id"]))
         if live is None or live.task.done():
             await self._tell_view(view)
@@ -250,10 +230,6 @@ class BattleConsumer(AsyncWebsocketConsumer):
         if view != self._last_told:
             self._last_told = view
             await self._send({"type": "state", "battle": view})
-
-    def _look(self) -> BattleView:
-        battle = self._find(self.battle_id)
-        return battle_view(battle, voters.known(self.visitor, self.user), self.user)
 
     async def _refuse(self, code: str, message: str, **more: Any) -> None:
         await self._send({"type": "error", "code": code, "message": message, **more})
@@ -301,13 +277,9 @@ def _group(battle_id: uuid.UUID) -> str:
     return f"battle.{battle_id.hex}"
 
 
-def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
-    return {name.decode("latin-1").title(): value.decode("latin-1") for name, value in scope["headers"]}
-
-
 def _language(scope: Mapping[str, Any]) -> str:
     """As `LocaleMiddleware` would choose it for a page."""
     request = HttpRequest()
     request.COOKIES = dict(scope["cookies"])
-    request.META["HTTP_ACCEPT_LANGUAGE"] = _headers(scope).get("Accept-Language", "")
+    request.META["HTTP_ACCEPT_LANGUAGE"] = headers_of(scope).get("Accept-Language", "")
     return translation.get_language_from_request(request)

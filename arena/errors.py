@@ -6,7 +6,8 @@ ArenaError
 ├── NotYourBattle        only its voter may act in a battle
 ├── NotNow               the battle is not at the point where that can be done
 ├── AlreadyVoted         votes are final
-└── Busy                 this server streams all it can
+├── Busy                 this server streams all it can
+└── TooManyAtOnce        this visitor has enough answers running
 """
 
 from typing import ClassVar
@@ -52,3 +53,8 @@ class AlreadyVoted(ArenaError):
 class Busy(ArenaError):
     code = "busy"
     user_message = _("All models are busy with other battles. Try again in a moment; your prompt is kept.")
+
+
+class TooManyAtOnce(ArenaError):
+    code = "too_many_at_once"
+    user_message = _("Several of your battles are being answered already. Wait until one is done; your prompt is kept.")

@@ -12,20 +12,28 @@ from datetime import datetime
 from typing import ParamSpec, TypeVar
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser, User
 from django.db import Error as DatabaseTrouble
 from django.db import transaction
 from django.utils import timezone
 
 from arena import battles, transcripts, watching
 from arena.database import in_database
-from arena.errors import Busy
+from arena.errors import Busy, TooManyAtOnce
 from arena.listening import Listener, MoreText, NewState
 from arena.models import LIVE_STATES, Answer, Turn
 from arena.protocol import AnswerState, Side
 from arena.streaming import Duel, Ended, Shown
 from arena.transcripts import Progress, Script
-from llms.engines.base import Deadlines, EngineError, GenerationFailed, StreamEvent, within_deadlines
+from arena.visitors import Visitor
+from llms.engines.base import (
+    Deadlines,
+    Engine,
+    EngineError,
+    GenerationFailed,
+    LoadingTimeout,
+    StreamEvent,
+    within_deadlines,
+)
 from llms.models import LanguageModel
 from llms.pool import pool
 
@@ -68,8 +76,9 @@ class LiveAnswer:
 class LiveTurn:
     """Runs one turn to its end: opens both streams, tells the listeners, saves what was written."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, visitor: Visitor) -> None:
         self.script = script
+        self.visitor = visitor
         self.answers = {side: LiveAnswer.of(row) for side, row in script.answers.items()}
         self._duel = Duel(script.names)
         self._listeners: set[Listener] = set()
@@ -160,7 +169,7 @@ class LiveTurn:
         an engine is that side's failure; the other side goes on."""
         limits = Deadlines(settings.FIRST_TOKEN_SECONDS, settings.STALLED_SECONDS, settings.ANSWER_SECONDS)
         try:
-            engine = await asyncio.shield(asyncio.wrap_future(pool.load(llm)))
+            engine = await _loaded(llm)
             messages, sampling = transcripts.conversation(self.script, side, llm, settings.ANSWER_TOKEN_LIMIT)
             began = time.monotonic()
             async with contextlib.aclosing(within_deadlines(engine.stream(messages, sampling), limits)) as stream:
@@ -230,6 +239,15 @@ class LiveTurn:
         return Progress(live.row.pk, self._duel.written(side), live.shown_text, live.first_token_at, live.seconds)
 
 
+async def _loaded(llm: LanguageModel) -> Engine:
+    """Whoever stops waiting, or loses patience, does not stop the load: the next battle may profit from it."""
+    loading = asyncio.shield(asyncio.wrap_future(pool.load(llm)))
+    try:
+        return await asyncio.wait_for(loading, settings.LOADING_SECONDS)
+    except TimeoutError:
+        raise LoadingTimeout(f"not loaded after {settings.LOADING_SECONDS} s") from None
+
+
 class LiveTurns:
     """All turns of this process, by battle, and the one task that tends them all once a second."""
 
@@ -240,19 +258,26 @@ class LiveTurns:
     def find(self, battle_id: uuid.UUID) -> LiveTurn | None:
         return self._by_battle.get(battle_id)
 
-    def check_room(self) -> None:
-        """Raises `Busy` when this process streams all it can."""
-        if len(self._by_battle) >= settings.MAX_ACTIVE_TURNS:
+    def check_room(self, visitor: Visitor) -> None:
+        """Raises `Busy` when this process streams all it can, `TooManyAtOnce` when one visitor, or one address, has
+        their share of it."""
+        running = [live.visitor for live in self._by_battle.values()]
+        if len(running) >= settings.MAX_ACTIVE_TURNS:
+            raise Busy
+        share = settings.ACTIVE_TURNS_PER_VISITOR
+        if sum(other.id == visitor.id for other in running) >= share:
+            raise TooManyAtOnce
+        if sum(other.address == visitor.address for other in running) >= share * settings.ADDRESS_FACTOR:
             raise Busy
 
-    async def begin(self, turn: Turn, user: User | AnonymousUser) -> LiveTurn:
+    async def begin(self, turn: Turn, visitor: Visitor) -> LiveTurn:
         """Run a turn that was just made, or is to be retried. Called twice, it runs once."""
-        script = await in_database(transcripts.script_of, turn, user)
+        script = await in_database(lambda: transcripts.script_of(turn, visitor.user_now()))
         while running := self.find(turn.battle_id):
             if running.runs(script):
                 return running
             await asyncio.wait([running.task])  # the turn or attempt before, about to write its last word
-        live = LiveTurn(script)
+        live = LiveTurn(script, visitor)
         self._by_battle[turn.battle_id] = live
         live.task.add_done_callback(lambda task: self._forget(turn.battle_id, task))
         if self._tender is None or self._tender.done():

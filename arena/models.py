@@ -1,7 +1,7 @@
 """Blind battles: what was asked, what was answered, what was preferred, and the counts that ratings are made of."""
 
 import uuid
-from datetime import datetime
+from datetime import timedelta
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
@@ -90,9 +90,9 @@ class TurnQuerySet(models.QuerySet["Turn"]):
     def running(self) -> "TurnQuerySet":
         return self.filter(ended_at=None)
 
-    def abandoned(self, before: datetime) -> "TurnQuerySet":
-        """Running in name only: the process that wrote them has not been heard of since."""
-        return self.running().filter(heartbeat_at__lt=before)
+    def abandoned(self, silent_for: timedelta) -> "TurnQuerySet":
+        """Running in name only: the process that wrote them has not been heard of for so long."""
+        return self.running().filter(heartbeat_at__lt=Now() - silent_for)
 
 
 class Turn(models.Model):
@@ -107,7 +107,7 @@ class Turn(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     is_new = False
-    """Only on the object that made the row: whoever made a turn runs it, and nobody else does."""
+    """Only on the object that made the row, or new attempts in it: whoever made them runs them, and nobody else."""
 
     objects = TurnQuerySet.as_manager()
 
@@ -180,6 +180,9 @@ class Vote(models.Model):
     reasons = models.JSONField(default=list)
     comment = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    is_new = False
+    """Only on the object that made the row."""
 
     class Meta:
         verbose_name = _("vote")

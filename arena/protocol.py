@@ -14,7 +14,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 Side = Literal["a", "b"]
 SIDES: tuple[Side, Side] = ("a", "b")
 
-MAX_FRAME_CHARACTERS = 48_000
+MAX_FRAME_CHARACTERS = 262_144
 """Longer frames are refused before they are parsed. The prompt's own limit is smaller and has a kinder message."""
 
 
@@ -63,6 +63,8 @@ class TurnView(TypedDict):
     index: int
     prompt: str
     answers: dict[Side, AnswerView]
+    replaced: list[Side]
+    """Sides that another model took over, because the first one failed."""
 
 
 class VoteView(TypedDict):

@@ -1,5 +1,4 @@
 from celery import shared_task
-from django.utils import timezone
 
 from arena import battles
 
@@ -7,4 +6,4 @@ from arena import battles
 @shared_task
 def cut_off_abandoned_turns() -> None:
     """Beat calls this; running it twice does nothing twice."""
-    battles.cut_off_abandoned(timezone.now())
+    battles.cut_off_abandoned()

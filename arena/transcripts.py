@@ -12,6 +12,7 @@ from typing import NamedTuple
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from arena.battles import current_answers, names_to_hide
@@ -81,7 +82,7 @@ def conversation(
 def flush(progress: Collection[Progress], turn_ids: Collection[int]) -> Orders:
     """Save how far all live answers are, and that their turns are alive."""
     running = Turn.objects.running().filter(pk__in=turn_ids)
-    running.update(heartbeat_at=timezone.now())
+    running.update(heartbeat_at=Now())
     for row in progress:
         Answer.objects.filter(pk=row.answer_id, state__in=LIVE_STATES).update(
             text=row.text,

@@ -4,6 +4,7 @@ everywhere, on a broker in memory, with a worker thread, and a ticker in place o
 import logging
 import threading
 import time
+from typing import Any
 
 from celery.worker import WorkController, state
 
@@ -11,6 +12,7 @@ from config.celery import app
 
 logger = logging.getLogger(__name__)
 JOIN_SECONDS = 1
+RESTART_SECONDS = 1
 
 
 class Background:
@@ -33,9 +35,20 @@ class Background:
 
     def _work(self) -> None:
         """Not `celery.apps.worker.Worker`: that one would take the signals that the web server needs."""
-        WorkController(
-            app=app, pool="threads", concurrency=2, without_heartbeat=True, without_mingle=True, without_gossip=True
-        ).start()
+        while not self._stopping.is_set():
+            try:
+                WorkController(
+                    app=app,
+                    pool="threads",
+                    concurrency=2,
+                    without_heartbeat=True,
+                    without_mingle=True,
+                    without_gossip=True,
+                ).start()
+            except Exception:
+                logger.exception("the background worker broke")
+            if not self._stopping.wait(RESTART_SECONDS):
+                logger.error("the background worker ended by itself; starting it again")
 
     def _tick(self) -> None:
         due = dict.fromkeys(app.conf.beat_schedule, 0.0)
@@ -44,4 +57,10 @@ class Background:
             for name, entry in app.conf.beat_schedule.items():
                 if now >= due[name]:
                     due[name] = now + float(entry["schedule"])
-                    app.send_task(entry["task"], **entry.get("options", {}))
+                    self._send(entry)
+
+    def _send(self, entry: dict[str, Any]) -> None:
+        try:
+            app.send_task(entry["task"], **entry.get("options", {}))
+        except Exception:
+            logger.exception("%s could not be queued; it is due again soon", entry["task"])

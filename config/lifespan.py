@@ -7,7 +7,6 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.utils import timezone
 
 from arena import battles
 from arena.live_turns import live_turns
@@ -45,7 +44,7 @@ class Lifespan:
         """The page is up at once; engines load behind it."""
         if settings.EMBEDDED:
             # No other process can be running a turn, so whatever still looks like it was cut off by a restart.
-            await database_sync_to_async(battles.cut_off_abandoned)(timezone.now(), silent_for=timedelta(0))
+            await database_sync_to_async(battles.cut_off_abandoned)(silent_for=timedelta(0))
         contenders = await database_sync_to_async(lambda: list(LanguageModel.objects.in_battles()))()
         pool.warm_up(contenders)
         if self._background:

@@ -67,7 +67,7 @@ _secure = _public.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _secure
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_SSL_REDIRECT = False  # the proxy in front does it
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # `untrusted_headers` lets only that of a proxy through
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_AGE = 31_536_000
@@ -97,23 +97,28 @@ LOGOUT_REDIRECT_URL = "arena:new_battle"
 
 # --- battles -----------------------------------------------------------------------------------------------------
 
-PROMPT_LIMIT = env_int("PROMPT_LIMIT", 8_000, at_least=1)
-"""Characters of one prompt."""
+PROMPT_LIMIT = env_int("PROMPT_LIMIT", 8_000, at_least=1, at_most=40_000)
+"""Characters of one prompt. At most so many as fit, six bytes each, into a frame of the socket (`up.FRAME_BYTES`)."""
 TURN_LIMIT = env_int("TURN_LIMIT", 5, at_least=1)
 ANSWER_TOKEN_LIMIT = env_int("ANSWER_TOKEN_LIMIT", 1024, at_least=1)
 PRELIMINARY_VOTES = env_int("PRELIMINARY_VOTES", 300, at_least=1)
 """Below so many votes a rating is marked as preliminary."""
+LOADING_SECONDS = env_int("LOADING_SECONDS", 600, at_least=1)
 FIRST_TOKEN_SECONDS = env_int("FIRST_TOKEN_SECONDS", 60, at_least=1)
 STALLED_SECONDS = env_int("STALLED_SECONDS", 20, at_least=1)
 ANSWER_SECONDS = env_int("ANSWER_SECONDS", 300, at_least=1)
 BATTLES_PER_HOUR = env_int("BATTLES_PER_HOUR", 60, at_least=1)
 TURNS_PER_MINUTE = env_int("TURNS_PER_MINUTE", 12, at_least=1)
 VOTES_PER_HOUR = env_int("VOTES_PER_HOUR", 120, at_least=1)
+FRAMES_PER_MINUTE = env_int("FRAMES_PER_MINUTE", 240, at_least=1)
+"""Whatever one visitor's pages ask through their sockets."""
 ADDRESS_FACTOR = env_int("ADDRESS_FACTOR", 20, at_least=1)
 """One address may stand for a school: it is allowed so many times what one visitor is."""
 SIGN_INS_PER_HOUR = env_int("SIGN_INS_PER_HOUR", 30, at_least=1)
 MAX_ACTIVE_TURNS = env_int("MAX_ACTIVE_TURNS", 500, at_least=1)
 """Turns that one web process streams at the same time."""
+ACTIVE_TURNS_PER_VISITOR = env_int("ACTIVE_TURNS_PER_VISITOR", 4, at_least=1)
+"""Of these, how many one visitor may have."""
 
 # --- database, cache, queues -------------------------------------------------------------------------------------
 
@@ -136,9 +141,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env_server("REDIS_URL", ["redis", "rediss"])
 CELERY_BROKER_URL = env_server(
-    "CELERY_BROKER_URL", ["memory", "redis", "rediss", "amqp", "amqps"], REDIS_URL or "memory://"
+    "CELERY_BROKER_URL", ["memory", "redis", "rediss", "amqp", "amqps"], REDIS_URL or "memory://localhost"
 )
-EMBEDDED = CELERY_BROKER_URL == "memory://"
+EMBEDDED = CELERY_BROKER_URL.startswith("memory://")
 """One process does everything: pages, sockets, engines and background work."""
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
@@ -201,6 +206,7 @@ INSTALLED_APPS = [
     "leaderboard",
 ]
 MIDDLEWARE = [
+    "accounts.middleware.untrusted_headers",
     "django.middleware.security.SecurityMiddleware",
     "accounts.middleware.security_headers",
     "csp.middleware.CSPMiddleware",

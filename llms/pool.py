@@ -7,10 +7,11 @@ only in decoding or system prompt share one engine.
 import json
 import logging
 import math
+import queue
 import threading
 import time
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from enum import StrEnum
 from typing import NamedTuple, Self
 
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 120
 """A load that failed is tried again only after a while, so that every battle does not pay for it."""
+CLOSING_SECONDS = 3.0
+"""How long the end of the process waits for a load that is under way. It holds nothing that could be lost."""
 
 
 class EngineKey(NamedTuple):
@@ -70,7 +73,7 @@ class Pool:
     def __init__(self) -> None:
         self._entries: dict[EngineKey, _Entry] = {}
         self._lock = threading.Lock()
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="engine-loader")
+        self._loader = _Loader()
 
     def load(self, llm: LanguageModel) -> Future[Engine]:
         """The engine of a model, sooner or later. Fails with an `EngineError`."""
@@ -78,7 +81,7 @@ class Pool:
         with self._lock:
             entry = self._entries.get(key)
             if entry is None or entry.is_worth_another_try():
-                entry = self._entries[key] = _Entry(self._loader.submit(_bring_up, key))
+                entry = self._entries[key] = _Entry(self._loader.submit(key))
             return entry.future
 
     def warm_up(self, llms: Iterable[LanguageModel]) -> None:
@@ -104,12 +107,44 @@ class Pool:
         """Close every engine and forget it. For the end of the process, and for tests."""
         with self._lock:
             entries, self._entries = list(self._entries.values()), {}
-        running = [
-            entry.future for entry in entries if not entry.future.cancel()
-        ]  # all of them, before waiting for one
-        for future in running:
-            if not future.exception():
-                future.result().close()
+        begun = [entry.future for entry in entries if not entry.future.cancel()]  # all of them, before waiting for one
+        for future in begun:
+            future.add_done_callback(_close_engine)
+        wait(begun, CLOSING_SECONDS)
+
+
+class _Loader:
+    """Carries out loads in their order. A daemon: `ThreadPoolExecutor` would keep a process that is told to end until
+    its last load is done, and large weights take minutes."""
+
+    def __init__(self) -> None:
+        self._wanted: queue.SimpleQueue[tuple[Future[Engine], EngineKey]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, key: EngineKey) -> Future[Engine]:
+        """Called under the pool's lock."""
+        future: Future[Engine] = Future()
+        self._wanted.put((future, key))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="engine-loader", daemon=True)
+            self._thread.start()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            future, key = self._wanted.get()
+            if future.set_running_or_notify_cancel():
+                try:
+                    engine = _bring_up(key)
+                except EngineError as error:
+                    future.set_exception(error)
+                else:
+                    future.set_result(engine)
+
+
+def _close_engine(future: Future[Engine]) -> None:
+    if not future.cancelled() and not future.exception():
+        future.result().close()
 
 
 def _bring_up(key: EngineKey) -> Engine:

@@ -33,16 +33,17 @@ def mark(audience: Visibility) -> str:
 
 
 def read(audience: Visibility) -> VoteSource:
+    """Counts first, then the models they name. A model that goes internal between the two is left out, with its votes;
+    the mark has moved by then, and the next look finds the board as it should be."""
+    cells = list(_cells(audience).values_list("left_id", "right_id", "outcome").annotate(total=Sum("n")))
     llms = list(_llms(audience))
     position = {llm.pk: index for index, llm in enumerate(llms)}
-    cells = _cells(audience).values_list("left_id", "right_id", "outcome").annotate(total=Sum("n"))
-    return VoteSource(
-        llms,
-        PairCounts.from_cells(
-            [(position[left], position[right], OUTCOMES[outcome], float(n)) for left, right, outcome, n in cells],
-            n_items=len(llms),
-        ),
-    )
+    between_known = [
+        (position[left], position[right], OUTCOMES[outcome], float(n))
+        for left, right, outcome, n in cells
+        if left in position and right in position
+    ]
+    return VoteSource(llms, PairCounts.from_cells(between_known, n_items=len(llms)))
 
 
 def _cells(audience: Visibility) -> PairCountQuerySet:

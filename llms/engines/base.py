@@ -6,7 +6,8 @@
     ├── PromptTooLong               the conversation does not fit the model's context
     ├── EngineOverloaded            no room for another stream at the moment           (retryable)
     ├── GenerationFailed            the computation broke in the middle               (retryable)
-    └── DeadlineExceeded            one of the three time-outs                         (retryable)
+    └── DeadlineExceeded            one of the four time-outs                          (retryable)
+        ├── LoadingTimeout
         ├── FirstTokenTimeout
         ├── StalledStream
         └── TotalTimeout
@@ -72,6 +73,11 @@ class GenerationFailed(EngineError):
 
 class DeadlineExceeded(EngineError):
     retryable = True
+
+
+class LoadingTimeout(DeadlineExceeded):
+    code = "loading_timeout"
+    user_message = mark("The model is still being loaded. Try again in a few minutes.")
 
 
 class FirstTokenTimeout(DeadlineExceeded):

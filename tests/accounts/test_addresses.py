@@ -5,6 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from accounts.addresses import client_address
+from accounts.middleware import untrusted_headers
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +73,13 @@ def test_a_link_local_address_may_name_its_interface():
 def test_without_trusted_proxies_nobody_is_believed(settings):
     settings.TRUSTED_PROXIES = []
     assert address("127.0.0.1", "198.51.100.9") == "127.0.0.1"
+
+
+@pytest.mark.parametrize(("peer", "is_secure"), [("10.0.0.1", True), ("192.0.2.1", False), ("", False)])
+def test_only_a_proxy_may_say_that_it_was_https(peer, is_secure, rf):
+    request = rf.get("/", REMOTE_ADDR=peer, HTTP_X_FORWARDED_PROTO="https")
+    assert untrusted_headers(lambda request: request.is_secure())(request) == is_secure
+
+
+def test_it_is_asked_before_anything_else(settings):
+    assert settings.MIDDLEWARE[0] == "accounts.middleware.untrusted_headers"

@@ -1,6 +1,8 @@
 """The door: sign-in, sign-out, and the password."""
 
+import html
 import math
+import re
 
 import pytest
 from django.contrib.auth import get_user
@@ -59,6 +61,19 @@ def test_the_page_carries_on_where_one_wanted_to_go(vera, client):
     after_an_error = client.post(SIGN_IN, {**WRONG, "next": "/leaderboard/"})
     assert b'name="next" value="/leaderboard/"' in after_an_error.content
     assert client.post(SIGN_IN, {**RIGHT, "next": "/leaderboard/"})["Location"] == "/leaderboard/"
+
+
+def test_the_link_to_it_brings_one_back(client, db):
+    page = client.get("/leaderboard/?x=1&y=/")
+    link = re.search(r'<a [^>]*href="([^"]*)" data-sign-in>', page.content.decode())
+    there = client.get(html.unescape(link[1]))
+    assert (there.request["PATH_INFO"], there.context["next"]) == (SIGN_IN, "/leaderboard/?x=1&y=/")
+    assert "for people who are signed in" not in there.content.decode()
+    assert "data-sign-in" not in there.content.decode()
+
+
+def test_whoever_was_sent_there_is_told_why(client, db):
+    assert "for people who are signed in" in client.get("/account/", follow=True).content.decode()
 
 
 FOREIGN = [
@@ -213,3 +228,8 @@ def test_a_bad_password_is_refused(wrong, vera, sign_in):
     page = sign_in(vera).post(CHANGE, {**NEW, **wrong})
     assert page.context["form"].errors
     assert User.objects.get().check_password(RIGHT["password"])
+
+
+def test_a_class_that_signs_in_from_one_school_is_no_attack(three_an_hour, vera):
+    for _ in range(5):
+        assert Client().post(SIGN_IN, RIGHT).status_code == 302

@@ -4,6 +4,7 @@ import json
 import uuid
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core import signing
 from django.utils import translation
 
@@ -54,6 +55,38 @@ async def test_a_members_only_site_lets_members_in(rivals, vera, visits, setting
     page = await visits.open(user=vera)
     await page.start()
     await page.until_phase("voting")
+
+
+async def test_rights_end_with_the_session_and_not_with_the_socket(rivals, vera, visits, settings, in_thread):
+    settings.ACCESS = "members"
+    page = await visits.open(user=vera)
+    await page.start()
+    await page.until_phase("voting")
+    await in_thread(Session.objects.all().delete)
+    await page.ask("vote", outcome="a")
+    assert await page.until_closed() == consumers.NOT_ALLOWED
+    assert not await in_thread(Vote.objects.exists)
+
+
+async def test_whoever_signs_out_leaves_the_battle_to_the_account(rivals, vera, visits, in_thread):
+    page = await visits.open(user=vera)
+    await page.start()
+    await page.until_phase("voting")
+    await in_thread(Session.objects.all().delete)
+    await page.ask("vote", outcome="a")
+    assert await page.until_closed() == consumers.NOT_FOUND
+    assert not await in_thread(Vote.objects.exists)
+
+
+async def test_a_lost_role_closes_the_battle_that_it_opened(register, rana, visits, enrol, in_thread):
+    for name in ("Secret 7B", "Secret 8B"):
+        await enrol(name, visibility="internal")
+    page = await visits.open(user=rana)
+    await page.start()
+    await page.until_phase("voting")
+    await in_thread(rana.groups.clear)
+    await page.ask("sync")
+    assert await page.until_closed() == consumers.NOT_FOUND
 
 
 async def test_signing_in_ties_the_voter_to_the_account(rivals, vera, visits, in_thread):
@@ -172,15 +205,60 @@ async def test_too_many_turns_are_refused(voting, settings):
     assert (refusal["code"], refusal["retry_after"] <= 60) == ("rate_limited", True)
 
 
-async def test_too_many_votes_are_refused_and_can_be_cast_later(voting, visits, settings, monkeypatch):
+async def test_too_many_votes_are_refused_and_can_be_cast_later(voting, visits, settings):
     settings.VOTES_PER_HOUR = 1
     await voting.ask("vote", outcome="nonsense")
-    assert (await voting.until_refused())["code"] == "refused"
-    await voting.ask("vote", outcome="a")
-    assert (await voting.until_refused())["code"] == "rate_limited"
-    settings.VOTES_PER_HOUR = 2
+    assert (await voting.until_refused())["code"] == "refused"  # and costs nothing
     await voting.ask("vote", outcome="a")
     await voting.until_phase("revealed")
+    await voting.ask("vote", outcome="a")  # its acknowledgement was lost, perhaps: nor does that
+    page = await visits.open()
+    await page.start()
+    await page.until_phase("voting")
+    await page.ask("vote", outcome="b")
+    assert (await page.until_refused())["code"] == "rate_limited"
+    settings.VOTES_PER_HOUR = 2
+    await page.ask("vote", outcome="b")
+    await page.until_phase("revealed")
+
+
+async def test_what_was_heard_before_is_not_paid_for_again(rivals, visits, settings):
+    settings.BATTLES_PER_HOUR = settings.TURNS_PER_MINUTE = 1
+    begin, go_on = str(uuid.uuid4()), str(uuid.uuid4())
+    page = await visits.open()
+    await page.start(key=begin)
+    await page.until_phase("voting")
+    for _ in range(2):
+        await page.go_on("Two?", key=go_on)
+        await page.until(lambda page: len(page.battle["turns"]) == 2 and page.battle["phase"] == "voting")
+    other = await visits.open()
+    await other.start(key=begin)
+    await other.until_phase("voting")
+    assert other.battle["id"] == page.battle["id"]
+    assert not [frame for frame in page.received + other.received if "rate_limited" in frame]
+
+
+async def test_a_page_that_asks_without_end_is_slowed_down(voting, settings):
+    settings.FRAMES_PER_MINUTE = 5
+    for _ in range(6):
+        await voting.ask("sync")
+    assert (await voting.until_refused())["code"] == "rate_limited"
+
+
+async def test_one_visitor_does_not_take_all_there_is(rivals, enrol, visits, settings):
+    settings.ACTIVE_TURNS_PER_VISITOR, settings.ADDRESS_FACTOR = 1, 2
+    for name in ("Pavo 3B", "Cygnus 1B"):
+        await enrol(name, hang_at=0, battle_weight=1e9)
+    for visitor in ("one", "two"):
+        page = await visits.open(visitor=visitor)
+        await page.start()
+        await page.until_phase("answering")
+    again = await visits.open(visitor="two")
+    await again.start("Another one?")
+    assert (await again.until_refused())["code"] == "too_many_at_once"
+    third = await visits.open(visitor="three")
+    await third.start()
+    assert (await third.until_refused())["code"] == "busy"  # the whole address has its share
 
 
 async def test_a_server_that_streams_all_it_can_says_so(rivals, enrol, visits, settings):

@@ -1,6 +1,7 @@
 """What can happen between the prompt and the vote: more turns, stops, failures, retries and replacements."""
 
 import asyncio
+from concurrent.futures import Future
 
 import pytest
 
@@ -341,3 +342,14 @@ async def test_the_wait_for_the_weights_does_not_count_against_the_model(enrol, 
     page = await visits.open()
     await page.start()
     await page.until_phase("voting")
+
+
+async def test_weights_that_are_never_there_do_not_keep_a_voter_for_ever(enrol, shelf, visits, settings, attempts):
+    settings.LOADING_SECONDS = 0.05
+    await enrol("Orion 7B")
+    await enrol("Lyra 13B")
+    shelf().load = lambda llm: Future()
+    page = await visits.open()
+    await page.start()
+    await page.until_phase("stuck")
+    assert await attempts("error_code") == [("loading_timeout",), ("loading_timeout",)]

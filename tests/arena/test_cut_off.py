@@ -43,7 +43,7 @@ def progress_of(answer, text="written after all"):
 
 def test_an_abandoned_turn_is_cut_off_with_its_text_masked(running):
     battle = running(silent_for=31)
-    assert battles.cut_off_abandoned(timezone.now()) == 1
+    assert battles.cut_off_abandoned() == 1
     answers = answers_of(battle)
     assert [answer.state for answer in answers.values()] == ["cut_off", "cut_off"]
     assert answers["a"].shown_text == "It was a dark night"
@@ -54,9 +54,9 @@ def test_an_abandoned_turn_is_cut_off_with_its_text_masked(running):
 
 def test_it_is_cut_off_only_once(running):
     running(silent_for=31)
-    assert battles.cut_off_abandoned(timezone.now()) == 1
+    assert battles.cut_off_abandoned() == 1
     ended_at = Turn.objects.get().ended_at
-    assert battles.cut_off_abandoned(timezone.now()) == 0
+    assert battles.cut_off_abandoned() == 0
     assert Turn.objects.get().ended_at == ended_at
 
 
@@ -66,16 +66,16 @@ def test_two_who_notice_at_once_cut_it_off_once(running, monkeypatch):
 
     def somebody_else_is_faster():
         monkeypatch.setattr(battles, "names_to_hide", names)
-        assert battles.cut_off_abandoned(timezone.now()) == 1
+        assert battles.cut_off_abandoned() == 1
         return names()
 
     monkeypatch.setattr(battles, "names_to_hide", somebody_else_is_faster)
-    assert battles.cut_off_abandoned(timezone.now()) == 0
+    assert battles.cut_off_abandoned() == 0
 
 
 def test_a_live_turn_is_left_alone(running):
     battle = running(silent_for=29)
-    assert battles.cut_off_abandoned(timezone.now()) == 0
+    assert battles.cut_off_abandoned() == 0
     assert battles.phase_of(battle) == Phase.ANSWERING
 
 
@@ -89,14 +89,14 @@ def test_a_turn_that_is_heard_of_again_is_left_alone(running, monkeypatch):
         return names()
 
     monkeypatch.setattr(battles, "names_to_hide", it_lives)
-    assert battles.cut_off_abandoned(timezone.now()) == 0
+    assert battles.cut_off_abandoned() == 0
     assert battles.phase_of(battles.load(battle.pk)) == Phase.ANSWERING
 
 
 def test_what_had_ended_before_stays_as_it_was(running):
     battle = running(silent_for=31)
     Answer.objects.filter(side="a").update(state=AnswerState.COMPLETE, shown_text="whole")
-    battles.cut_off_abandoned(timezone.now())
+    battles.cut_off_abandoned()
     answers = answers_of(battle)
     assert (answers["a"].state, answers["a"].shown_text) == ("complete", "whole")
     assert answers["b"].state == "cut_off"
@@ -110,12 +110,12 @@ def test_the_task_does_it_too(running):
 
 def test_at_the_start_of_the_only_process_everything_that_runs_is_abandoned(running):
     running(silent_for=0.01)
-    assert battles.cut_off_abandoned(timezone.now(), silent_for=timedelta(0)) == 1
+    assert battles.cut_off_abandoned(silent_for=timedelta(0)) == 1
 
 
 def test_a_cut_off_turn_can_be_retried_and_voted(running, visitor, finish):
     battle = running(silent_for=31)
-    battles.cut_off_abandoned(timezone.now())
+    battles.cut_off_abandoned()
     battles.retry(battles.load(battle.pk), visitor)
     battle = finish(battle)
     battles.cast_vote(battle, visitor, outcome="a")
@@ -128,7 +128,7 @@ def test_a_cut_off_turn_can_be_retried_and_voted(running, visitor, finish):
 def test_it_cannot_overwrite_what_was_cut_off(running):
     battle = running(silent_for=31)
     before = answers_of(battle)
-    battles.cut_off_abandoned(timezone.now())
+    battles.cut_off_abandoned()
     for write in (
         lambda progress: transcripts.complete(progress, END),
         lambda progress: transcripts.fail(progress, GenerationFailed("late")),
@@ -145,7 +145,7 @@ def test_it_cannot_overwrite_what_was_cut_off(running):
 def test_it_cannot_end_the_retry_that_another_process_runs(running, visitor):
     battle = running(silent_for=31)
     old = answers_of(battle)["a"]
-    battles.cut_off_abandoned(timezone.now())
+    battles.cut_off_abandoned()
     turn = battles.retry(battles.load(battle.pk), visitor)
     assert transcripts.flush([progress_of(old)], [turn.pk]).give_up == {turn.pk}
     transcripts.end_turn(turn.pk)
@@ -160,7 +160,7 @@ async def test_a_running_process_notices_that_it_was_given_up(enrol, visits, pro
     page = await visits.open()
     await page.start()
     await page.until(lambda page: all(page.texts().values()))
-    assert await in_thread(battles.cut_off_abandoned, timezone.now(), silent_for=timedelta(seconds=-60)) == 1
+    assert await in_thread(battles.cut_off_abandoned, silent_for=timedelta(seconds=-60)) == 1
     await page.until_phase("stuck")
     assert page.states() == {"a": "cut_off", "b": "cut_off"}
     await eventually(lambda: not processes.of("one")._by_battle)

@@ -7,6 +7,7 @@ import time
 import pytest
 from celery.worker import state
 
+from config import background as background_module
 from config import lifespan
 from config.background import Background
 from config.celery import app
@@ -42,6 +43,47 @@ def test_background_work_is_done_inside_the_process_and_ends_with_it(one_task):
     assert until(LiveBoard.objects.exists)
     background.stop()
     assert until(lambda: not background_threads())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_breaks_is_started_again(one_task, monkeypatch, caplog):
+    whole = background_module.WorkController
+    tries = []
+
+    def fragile(**options):
+        tries.append(options)
+        if len(tries) == 1:
+            raise OSError("out of file descriptors")
+        return whole(**options)
+
+    monkeypatch.setattr(background_module, "WorkController", fragile)
+    monkeypatch.setattr(background_module, "RESTART_SECONDS", 0.01)
+    state.should_stop = 0
+    background = Background()
+    background.start()
+    assert until(LiveBoard.objects.exists)
+    background.stop()
+    assert until(lambda: not background_threads())
+    assert "out of file descriptors" in caplog.text
+    assert "starting it again" in caplog.text
+
+
+def test_a_task_that_cannot_be_queued_does_not_end_the_ticking(one_task, monkeypatch, caplog):
+    sent = []
+
+    def send(name, **options):
+        sent.append(name)
+        if len(sent) == 1:
+            raise OSError("the broker is away")
+
+    monkeypatch.setattr(app, "send_task", send)
+    background = Background()
+    ticker = threading.Thread(target=background._tick)
+    ticker.start()
+    assert until(lambda: len(sent) > 1)
+    background.stop()
+    ticker.join(5)
+    assert "the broker is away" in caplog.text
 
 
 class Server:

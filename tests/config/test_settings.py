@@ -6,6 +6,9 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
+from arena import protocol
+from config.management.commands import up
+
 SECURE = ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "LANGUAGE_COOKIE_SECURE")
 LOCAL = ["127.0.0.1", "localhost", "[::1]"]
 
@@ -18,10 +21,10 @@ def test_with_nothing_set_it_is_one_local_process(settings_with, bare_environmen
     assert found["PUBLIC_URL"] == "http://127.0.0.1:8000"
     assert found["ALLOWED_HOSTS"] == LOCAL
     assert found["SOCKET_ORIGINS"] == [f"http://{host}:8000" for host in LOCAL]
-    assert found["SECURE_PROXY_SSL_HEADER"] is None
     assert not found["DEBUG"]
     assert not any(found[name] for name in SECURE)
-    assert found["RATE_LIMIT_STORAGE"] == found["CELERY_BROKER_URL"] == "memory://"
+    assert found["RATE_LIMIT_STORAGE"] == "memory://"
+    assert found["CELERY_BROKER_URL"] == "memory://localhost"
 
 
 def test_keys_are_made_once(settings_with, bare_environment):
@@ -75,10 +78,15 @@ def test_a_star_is_for_debugging_only(settings_with):
     assert settings_with(DEBUG="1")["ALLOWED_HOSTS"][1] == "*"
 
 
-def test_forwarded_headers_are_believed_only_where_there_is_a_proxy(settings_with):
+def test_proxies_are_addresses_or_networks(settings_with):
     found = settings_with(TRUSTED_PROXIES="10.0.0.0/8,::1")
     assert [str(network) for network in found["TRUSTED_PROXIES"]] == ["10.0.0.0/8", "::1/128"]
-    assert found["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
+
+
+def test_the_longest_prompt_fits_into_a_frame(settings_with):
+    settings_with(PROMPT_LIMIT="40000")
+    longest = 40_000 * len("\\u2028")
+    assert longest < protocol.MAX_FRAME_CHARACTERS == up.FRAME_BYTES
 
 
 @pytest.mark.parametrize(
@@ -93,6 +101,7 @@ def test_forwarded_headers_are_believed_only_where_there_is_a_proxy(settings_wit
         ("TRUSTED_PROXIES", "proxy"),
         ("ACCESS", "private"),
         ("PROMPT_LIMIT", "0"),
+        ("PROMPT_LIMIT", "40001"),
         ("TURN_LIMIT", "-1"),
         ("ADDRESS_FACTOR", "0.5"),
         ("DATABASE_URL", "mysql://h/n"),

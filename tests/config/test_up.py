@@ -4,6 +4,7 @@ import socket
 import sys
 from collections import namedtuple
 
+import filelock
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
@@ -153,3 +154,23 @@ def test_a_path_is_shown_as_short_as_it_can_be(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert up._short(tmp_path / "a" / "b") == "a/b"
     assert up._short(tmp_path.parent / "b") == str(tmp_path.parent / "b")
+
+
+def test_a_second_one_on_the_same_data_is_turned_away(db, served, prepared, settings):
+    with (
+        filelock.FileLock(settings.DATA_DIR / "lock"),
+        pytest.raises(CommandError, match="Another Hakem works on") as error,
+    ):
+        call_command("up")
+    assert "HAKEM_DATA_DIR" in str(error.value)
+    assert not prepared
+    assert not served
+    call_command("up")  # the other has ended
+    assert served
+
+
+def test_several_processes_may_share_a_database_server(db, served, settings):
+    settings.EMBEDDED = False
+    with filelock.FileLock(settings.DATA_DIR / "lock"):
+        call_command("up")
+    assert served

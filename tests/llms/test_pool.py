@@ -51,7 +51,6 @@ def pool(loader):
     yield pool
     loader.gate.set()
     pool.close()
-    pool._loader.shutdown()
 
 
 @pytest.fixture
@@ -183,7 +182,6 @@ def test_an_unknown_engine_is_a_failed_load_that_names_the_known_ones():
     with pytest.raises(LoadingFailed, match="known are echo"):
         pool.load(model(engine="abacus")).result(5)
     pool.close()
-    pool._loader.shutdown()
 
 
 def test_somebody_who_cancels_a_load_that_waits_does_not_spoil_it_for_ever(pool, loader):
@@ -213,6 +211,20 @@ def test_closing_closes_what_is_loaded_and_drops_what_is_not(pool, loader):
     assert loading.done()
     assert waiting.cancelled()
     assert pool.readiness(model(source="ready")) is Readiness.COLD
+
+
+def test_the_end_does_not_wait_for_ever_for_a_load_and_closes_it_when_it_comes(pool, loader, monkeypatch):
+    monkeypatch.setattr(pool_module, "CLOSING_SECONDS", 0.05)
+    loader.gate.clear()
+    loading = pool.load(model(source="huge"))
+    while not loader.loaded:
+        pass
+    pool.close()
+    assert not loading.done()
+    loader.gate.set()
+    loading.result(5)
+    assert pool.load(model(source="another")).result(5)  # after it, in the same thread
+    assert loader.closed == ["huge"]
 
 
 def test_warming_up_asks_for_each(pool, loader):

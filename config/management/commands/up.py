@@ -1,14 +1,17 @@
 """The whole product in one process: `python manage.py up`."""
 
+import contextlib
 import errno
 import os
 import shutil
 import socket
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import uvicorn
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -20,7 +23,7 @@ from llms import demo
 from llms.engines.base import EngineError
 
 MIN_FREE_BYTES = 2_000_000_000
-FRAME_BYTES = 65_536
+FRAME_BYTES = 262_144
 
 
 class Command(BaseCommand):
@@ -43,6 +46,10 @@ class Command(BaseCommand):
             _begin_again_with(options["port"])
         self._check_port(options["host"], options["port"])
         self._check_disk()
+        with _alone():
+            self._set_up_and_serve(options)
+
+    def _set_up_and_serve(self, options: dict[str, Any]) -> None:
         self._step("database", lambda: call_command("migrate", verbosity=0, interactive=False))
         self._step("static files", lambda: call_command("collectstatic", verbosity=0, interactive=False))
         if options["demo"]:
@@ -105,6 +112,23 @@ class Command(BaseCommand):
             proxy_headers=False,
             log_level=settings.LOG_LEVEL.lower(),
         )
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """A single process takes every turn that looks alive when it starts for one that a restart cut off. So there must
+    be no other on the same data. The lock ends with the process, however that ends."""
+    if not settings.EMBEDDED:
+        yield
+        return
+    try:
+        with filelock.FileLock(settings.DATA_DIR / "lock", timeout=0):
+            yield
+    except filelock.Timeout:
+        raise CommandError(
+            f"Another Hakem works on {_short(settings.DATA_DIR)}. Stop it, or give this one a folder of its own:"
+            " HAKEM_DATA_DIR=<folder>. Several processes on one database need REDIS_URL (docs/operating.md)."
+        ) from None
 
 
 def _port(text: str) -> int:

@@ -11,9 +11,6 @@ from tests.e2e.battle_page import BattlePage, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.models, pytest.mark.slow]
 
-FIRST_WORD_SECONDS = 10
-"""The promise is 3 s on an idle machine; a test machine is rarely idle."""
-
 
 @pytest.fixture(scope="module")
 def server(make_server):
@@ -33,9 +30,7 @@ def test_the_whole_way_with_real_models(server, open_page):
         page.reload()
     battle = BattlePage(page)
     battle.ask("Name the three primary colours.")
-    began = time.monotonic()
     wait_until(lambda: battle.text("a") and battle.text("b"), "both began", seconds=60)
-    assert time.monotonic() - began < FIRST_WORD_SECONDS
     battle.wait_for_votes(timeout=120_000)
     assert not re.search("SmolLM|Hugging ?Face", battle.everything(), re.IGNORECASE)
     battle.vote("A is better")

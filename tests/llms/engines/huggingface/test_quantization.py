@@ -52,7 +52,7 @@ def test_a_processor_that_cannot_do_it_is_named(layer: nn.Linear, monkeypatch: p
     def fail() -> int:
         raise NotImplementedError("no such operator")
 
-    monkeypatch.setattr(quantization, "_input_levels", fail)
+    monkeypatch.setattr(quantization, "_weight_levels", fail)
 
     with pytest.raises(LoadingFailed, match="x86"):
         quantize_linear_layers(nn.Sequential(layer))

@@ -3,7 +3,7 @@
 import csv
 import json
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,20 +15,25 @@ from stats.rating_tables import RatingRow, RatingTable
 
 COLUMNS: Final = ("name", "rating", "lower", "upper", "rank_lower", "rank_upper", "n_battles")
 NOTHING: Final = "–"
+TERMINAL_WIDTH: Final = 80
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def as_text(table: RatingTable) -> str:
-    """Aligned columns: rank range, name, rating, interval, votes, and words for what has no rating."""
-    head = ("rank", "model", "rating", f"{percent(table.confidence_level)} interval", "votes", "")
+    """Aligned columns: rank range, name, rating, interval, votes, and words for what has no rating.
+
+    Words that would make a line too long for a terminal stand on a line of their own.
+    """
+    head = ("rank", "model", "rating", f"{percent(table.confidence_level)} interval", "votes")
     lines = [head, *(_cells(row) for row in table.rows)]
-    widths = [max(_width(line[column]) for line in lines) for column in range(len(head))]
-    texts = []
-    for line in lines:
-        padded = [
-            _padded(cell, width, left=column in (1, 5))
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        texts.append("  ".join(padded).rstrip())
+    widths = [max(display_width(line[column]) for line in lines) for column in range(len(head))]
+    texts = [_aligned(head, widths)]
+    for row, line in zip(table.rows, lines[1:], strict=True):
+        texts.append(_aligned(line, widths))
+        if row.status and display_width(texts[-1]) + 2 + len(row.status) <= TERMINAL_WIDTH:
+            texts[-1] += f"  {row.status}"
+        elif row.status:
+            texts.append(f"{' ' * widths[0]}  {row.status}")
     return "\n".join(texts)
 
 
@@ -36,20 +41,27 @@ def percent(level: float) -> str:
     return f"{100 * level:.6g} %"
 
 
+def plain(text: str) -> str:
+    """For a terminal, whose cursor and colours no name in it can change."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def _cells(row: RatingRow) -> tuple[str, ...]:
     rank = NOTHING if row.rank_lower is None else f"{row.rank_lower}–{row.rank_upper}"
     interval = NOTHING if row.lower is None or row.upper is None else f"{row.lower:.1f} … {row.upper:.1f}"
     rating = NOTHING if row.rating is None else f"{row.rating:.1f}"
     alone = f"{row.rank_lower}" if row.rank_lower is not None and row.rank_lower == row.rank_upper else rank
-    return alone, _printable(row.name), rating, interval, str(row.n_battles), row.status
+    return alone, plain(row.name), rating, interval, str(row.n_battles)
 
 
-def _printable(name: str) -> str:
-    """A name cannot move the cursor or colour the terminal."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name)
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [
+        _padded(cell, width, left=column == 1) for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
 
 
-def _width(text: str) -> int:
+def display_width(text: str) -> int:
     """Columns of a terminal: wide letters take two, marks that sit on another letter none."""
     return sum(
         0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text
@@ -57,17 +69,27 @@ def _width(text: str) -> int:
 
 
 def _padded(text: str, width: int, *, left: bool) -> str:
-    blanks = " " * (width - _width(text))
+    blanks = " " * (width - display_width(text))
     return text + blanks if left else blanks + text
+
+
+def check_writable(path: Path, endings: Iterable[str], *, inputs: Collection[Path] = ()) -> None:
+    """Raises UnreadableFileError for what can be known to fail, or to destroy a file that is read."""
+    if path.suffix.lower() not in (known := tuple(endings)):
+        raise UnreadableFileError(f"{path} does not end in {' or '.join(known)}.")
+    if path.is_dir():
+        raise UnreadableFileError(f"{path} is a folder.")
+    if not path.parent.is_dir():
+        raise UnreadableFileError(f"{path} cannot be written: there is no folder {path.parent}.")
+    if path.resolve() in {one.resolve() for one in inputs}:
+        raise UnreadableFileError(f"{path} holds the votes, and will not be written over.")
 
 
 def write(table: RatingTable, path: Path) -> None:
     """Write the rows as the ending says. Raises UnreadableFileError."""
-    writer = WRITERS.get(path.suffix.lower())
-    if writer is None:
-        raise UnreadableFileError(f"{path} does not end in one of {', '.join(WRITERS)}.")
+    check_writable(path, WRITERS)
     try:
-        writer(table, path)
+        WRITERS[path.suffix.lower()](table, path)
     except OSError as error:
         raise UnreadableFileError(f"{path} cannot be written: {error.strerror or error}.") from error
 
@@ -84,7 +106,12 @@ def _write_csv(table: RatingTable, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
-        writer.writerows(_records(table))
+        writer.writerows({**record, "name": _as_cell(str(record["name"]))} for record in _records(table))
+
+
+def _as_cell(name: str) -> str:
+    """A name that begins like a formula would be computed by a spreadsheet."""
+    return f"'{name}" if name.startswith(FORMULA_STARTS) else name
 
 
 def _write_parquet(table: RatingTable, path: Path) -> None:

@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
 from stats.file_tables import UnreadableFileError
-from stats.rating_files import percent
+from stats.rating_files import check_writable, display_width, percent
 from stats.rating_tables import RatingRow, RatingTable
 
+PICTURES: Final = (".svg", ".png")
 ROW_HEIGHT: Final = 22
 PLOT_WIDTH: Final = 520
 MARGIN: Final = 24
@@ -42,11 +43,9 @@ class _Axis(NamedTuple):
 
 def plot(table: RatingTable, path: Path, *, title: str) -> None:
     """Draw to .svg or .png. Raises UnreadableFileError."""
-    kind = path.suffix.lower()
-    if kind not in (".svg", ".png"):
-        raise UnreadableFileError(f"{path} does not end in .svg or .png.")
+    check_writable(path, PICTURES)
     picture = svg(table, title=title).encode()
-    content = picture if kind == ".svg" else _png(picture)
+    content = picture if path.suffix.lower() == PICTURES[0] else _png(picture)
     try:
         path.write_bytes(content)
     except OSError as error:
@@ -65,7 +64,7 @@ def svg(table: RatingTable, *, title: str) -> str:
     """The picture as text: dark on white, no script, no font or file from elsewhere."""
     rows = table.rated
     names = [_shortened(row.name) for row in rows]
-    start = MARGIN + LETTER_WIDTH * max(map(len, [*names, ""]))
+    start = MARGIN + LETTER_WIDTH * max(map(display_width, [*names, ""]))
     axis = _axis(rows, start)
     width, height = start + PLOT_WIDTH + MARGIN, TOP + ROW_HEIGHT * len(rows) + BOTTOM
     caption = (

@@ -66,6 +66,16 @@ _EMOJI: Final = re.compile(rf"{_FLAG}|{_KEYCAP}|{_PICTURE}(?:\u200d{_PICTURE})*+
 _OBJECT: Final = "\ufffc"  # stands where inline code was, so that **`name`** stays bold
 
 
+class MarkdownCounts(NamedTuple):
+    """What the arenas control for; as in `TextFeatures`."""
+
+    n_tokens: int
+    n_headers: int
+    n_bold: int
+    n_ordered_items: int
+    n_unordered_items: int
+
+
 def text_features(text: str, *, n_tokens: int | None = None) -> TextFeatures:
     """Measure one text. Pass `n_tokens` if the engine counted them; else words and punctuation marks are counted."""
     prose, n_code_blocks = _without_fenced_code(text)
@@ -91,8 +101,16 @@ def text_features(text: str, *, n_tokens: int | None = None) -> TextFeatures:
     )
 
 
+def markdown_counts(text: str) -> MarkdownCounts:
+    """The part of `text_features` that a style-controlled fit needs, in a fraction of the time."""
+    prose, _ = _without_inline_code(_without_fenced_code(text)[0])
+    markdown = "\n".join(prose)
+    patterns = (_HEADER, _BOLD, _ORDERED_ITEM, _UNORDERED_ITEM)
+    return MarkdownCounts(_count(_TOKEN, text), *(_count(pattern, markdown) for pattern in patterns))
+
+
 def _count(pattern: re.Pattern[str], text: str) -> int:
-    return sum(1 for _ in pattern.finditer(text))
+    return len(pattern.findall(text))
 
 
 def _without_fenced_code(text: str) -> tuple[list[str], int]:
@@ -131,7 +149,10 @@ def _without_inline_code(lines: list[str]) -> tuple[list[str], int]:
     prose: list[str] = []
     n_spans = 0
     for line in lines:
-        spans = _inline_code(line) if "`" in line else []
+        if "`" not in line:
+            prose.append(line)
+            continue
+        spans = _inline_code(line)
         ends = [0, *(end for _, end in spans)]
         starts = [*(start for start, _ in spans), len(line)]
         prose.append(_OBJECT.join(line[end:start] for end, start in zip(ends, starts, strict=True)))

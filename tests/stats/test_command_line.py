@@ -90,6 +90,64 @@ def test_style_needs_the_answers(votes, tmp_path, capsys):
     assert "One standard deviation of length is worth" in capsys.readouterr().err
 
 
+def test_style_is_taken_from_the_metadata(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    rows = [
+        {
+            "model_a": "x",
+            "model_b": "y",
+            "winner": won,
+            "conv_metadata": {"sum_assistant_a_tokens": int(a), "sum_assistant_b_tokens": int(b)},
+        }
+        for won, a, b in zip(rng.choice(["model_a", "model_b"], 90), *rng.integers(1, 9, (2, 90)), strict=True)
+    ]
+    path = tmp_path / "votes.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+
+    assert run(path, "--style", "--plot", tmp_path / "r.svg") == 0
+    assert "<title>votes.json: bradley-terry, style-controlled</title>" in (tmp_path / "r.svg").read_text("utf-8")
+    told = capsys.readouterr().err
+    assert "One standard deviation of length is worth" in told
+    assert "No two answers differ in headers" in told
+    assert "words and marks" not in told
+
+
+def test_several_files_are_one_set_of_votes(votes, tmp_path, capsys):
+    more = tmp_path / "more.csv"
+    more.write_text("left,right,winner\nx,z,left\nx,z,?\n", encoding="utf-8")
+
+    assert run(votes, more, "--plot", tmp_path / "r.svg") == 0
+    assert f"1 row left out (row 1 is the first after a header):\n  {more}, row 2: " in capsys.readouterr().err
+    assert "<title>votes.csv and 1 more: bradley-terry</title>" in (tmp_path / "r.svg").read_text(encoding="utf-8")
+
+
+def test_the_votes_are_never_written_over(votes, capsys):
+    assert run(votes, "--out", votes) == 1
+    assert "holds the votes" in capsys.readouterr().err
+    assert votes.read_text(encoding="utf-8") == VOTES
+
+
+def test_a_file_that_cannot_be_written_after_all_costs_no_table(votes, tmp_path, monkeypatch, capsys):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+
+    assert run(votes, "--out", tmp_path / "r.json") == 1
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == 3
+    assert told.err.splitlines()[-1].endswith("cannot be written: No space left on device.")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--style", "--method", "elo"], ["--style", "--both-bad", "loss"], ["--method", "davidson", "--ties", "drop"]],
+)
+def test_what_does_not_go_together_is_told_before_anything_is_read(tmp_path, capsys, options):
+    assert run(tmp_path / "missing.csv", *options) == 1
+    assert "missing.csv" not in capsys.readouterr().err
+
+
 def test_an_anchor_may_hold_an_equals_sign(tmp_path):
     path = tmp_path / "votes.csv"
     path.write_text("left,right,winner\nx=1,y,left\nx=1,y,right\n", encoding="utf-8")
@@ -102,7 +160,7 @@ def test_columns_and_words_can_be_named(tmp_path, capsys):
     path.write_text("one,two,who\nx,y,a\nx,y,b\nx,y,draw\nx,y,?\n", encoding="utf-8")
 
     assert run(path, "--left", "one", "--right", "two", "--outcome", "who", "--word", "draw=tie") == 0
-    assert "3 votes on 2 models (named columns layout).\n1 rows were left out" in capsys.readouterr().err
+    assert "3 votes on 2 models (named columns layout).\n1 row left out" in capsys.readouterr().err
 
 
 def test_bad_rows_are_listed_by_number(tmp_path, capsys):
@@ -111,7 +169,7 @@ def test_bad_rows_are_listed_by_number(tmp_path, capsys):
 
     assert run(path) == 0
     few = capsys.readouterr().err
-    assert "22 rows were left out (row 1 is the first after a header):\n  row 13: the outcome '\\x1b[2J' is none" in few
+    assert "22 rows left out (row 1 is the first after a header):\n  row 13: the outcome '\\x1b[2J' is none" in few
     assert few.count("\n  row ") == SHOWN_BAD_ROWS
     assert "and 2 more; --bad-rows lists them all" in few
 
@@ -131,10 +189,12 @@ def test_remarks_cannot_move_the_cursor(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--out", "r.xlsx"], "does not end in one of .json, .csv, .parquet."),
+        (["--out", "r.xlsx"], "does not end in .json or .csv or .parquet."),
+        (["--method", "davidson", "--ties", "drop"], "davidson is a model of ties and cannot drop them"),
+        (["--method", "elo", "--both-bad", "loss"], "Only bradley-terry knows a bar"),
+        (["--method", "elo", "--anchor", "X=1"], "There is 'x'"),
         (["--plot", "r.gif"], "does not end in .svg or .png."),
         (["--anchor", "z=1"], "'z' is the name of no model"),
-        (["--confidence", "95"], "A confidence level lies between 0 and 1"),
         (["--left", "a", "--right", "b", "--outcome", "c"], "has no column 'a'"),
     ],
 )
@@ -159,6 +219,7 @@ def test_what_cannot_be_done_is_one_sentence(votes, capsys, options, sentence):
         ["--left", "a"],
         ["--left", "a", "--outcome", "b"],
         ["--confidence", "high"],
+        ["--confidence", "95"],
     ],
 )
 def test_a_wrong_command_is_refused(votes, capsys, options):

@@ -1,10 +1,12 @@
 import gzip
+import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stats.file_tables import ENDINGS, OPENERS, UnreadableFileError, open_table
+from stats.file_formats import ENDINGS, OPENERS, ROWS_AT_ONCE, open_table, open_tables
+from stats.file_tables import BadRow, UnreadableFileError
 
 VOTE = b"left,right,winner\nx,y,tie\n"
 
@@ -64,6 +66,78 @@ def test_a_parquet_file_cut_short_after_its_names_were_read_is_told(tmp_path):
 
     with pytest.raises(UnreadableFileError, match="cannot be read"):
         file.read(["left"])
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path):
+    path = tmp_path / "votes.parquet"
+    pq.write_table(pa.table({"left": pa.array([b"\xff"], pa.binary())}), path)
+
+    with pytest.raises(UnreadableFileError, match="cannot be read"):
+        open_table(path).read(["left"])
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(UnreadableFileError, match=r"is a folder: name the files in it, as in .*\*\.parquet"):
+        open_table(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view(), pa.binary()])
+def test_any_kind_of_text_is_text(tmp_path, kind):
+    path = tmp_path / "votes.parquet"
+    values = ["x", None, ""] if kind != pa.binary() else [b"x", None, b""]
+    pq.write_table(pa.table({"left": pa.array(values, kind)}), path)
+
+    column = open_table(path).read(["left"]).columns["left"]
+
+    assert [column.at(row) for row in range(3)] == ["x", "", ""]
+    assert column.codes.tolist()[1:] == [-1, -1]
+
+
+def test_what_polars_calls_a_category_is_text(tmp_path):
+    path = tmp_path / "votes.parquet"
+    pq.write_table(pa.table({"left": pa.array(["x", "y", "x"]).dictionary_encode()}), path)
+
+    column = open_table(path).read(["left"]).columns["left"]
+
+    assert [column.at(row) for row in range(3)] == ["x", "y", "x"]
+
+
+def test_nested_values_are_read_in_parts(tmp_path):
+    path = tmp_path / "votes.parquet"
+    n_rows = ROWS_AT_ONCE + 3
+    pq.write_table(pa.table({"note": [{"n": row} for row in range(n_rows)]}), path)
+
+    column = open_table(path).read(["note"]).columns["note"]
+
+    assert [column.at(row) for row in (0, n_rows - 1)] == ['{"n": 0}', json.dumps({"n": n_rows - 1})]
+
+
+@pytest.mark.parametrize("name", ["votes.json", "votes.jsonl"])
+def test_nested_values_of_json_are_read_again(write, name):
+    rows = [{"a": "x", "b": "plain"}, 7, {"a": "y", "b": [1]}, {"a": "z"}]
+    text = json.dumps(rows) if name.endswith("json") else "\n".join(map(json.dumps, rows))
+
+    table = open_table(write(name, text.encode())).read(["a", "b"])
+
+    assert [table.columns["a"].at(row) for row in range(3)] == ["x", "y", "z"]
+    assert [table.columns["b"].at(row) for row in range(3)] == ["plain", "[1]", ""]
+    assert table.numbers.tolist() == [1, 3, 4]
+    assert table.bad_rows == (BadRow(2, "not a JSON object"),)
+
+
+def test_a_number_that_is_none_is_nothing(write):
+    path = write("votes.jsonl", b'{"left": NaN, "right": 1.0, "winner": true}')
+
+    assert first_row(path) == ["", "1", "true"]
+
+
+def test_several_files_are_each_named_once(write):
+    path = write("votes.csv", VOTE)
+
+    for paths in ([], [path, path.parent / "." / "votes.csv"]):
+        with pytest.raises(UnreadableFileError, match="each of them once"):
+            open_tables(paths)
+    assert open_tables([path]).names == ("left", "right", "winner")
 
 
 def test_every_ending_has_a_reader():

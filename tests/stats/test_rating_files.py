@@ -7,7 +7,7 @@ import pytest
 
 from stats import rating_plot
 from stats.file_tables import UnreadableFileError
-from stats.rating_files import COLUMNS, as_text, write
+from stats.rating_files import COLUMNS, as_text, check_writable, write
 from stats.rating_plot import plot, svg
 from stats.rating_tables import RatingRow, RatingTable
 
@@ -31,6 +31,33 @@ def test_the_text_is_aligned_and_harmless():
     ]
 
 
+def test_the_text_fits_a_terminal_of_80_columns():
+    name = "claude-3-7-sonnet-20250219-thinking-32k"
+    long = "no chain of votes links it with the rated models"
+    rows = (
+        RatingRow(name, 1210.26, 1180.0, 1240.5, 1, 12, 123_456),
+        RatingRow("b", None, None, None, None, None, 3, long),
+    )
+
+    lines = as_text(RatingTable(method="m", rows=rows, confidence_level=0.95)).splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert lines[2].split() == ["–", "b", "–", "–", "3"]
+    assert lines[3:] == [f"      {long}"]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+def test_a_name_is_no_formula_in_a_spreadsheet(tmp_path, start):
+    name = f"{start}1+1"
+    table = RatingTable(method="m", rows=(RatingRow(name, 1.0, 0.0, 2.0, 1, 1, 9),), confidence_level=0.95)
+    write(table, tmp_path / "r.csv")
+    write(table, tmp_path / "r.json")
+
+    with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
+        assert next(csv.DictReader(file))["name"] == f"'{name}"
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))[0]["name"] == name
+
+
 @pytest.mark.parametrize("name", ["r.json", "r.csv", "r.parquet"])
 def test_rows_are_written_and_read_back(tmp_path, name):
     path = tmp_path / name
@@ -51,10 +78,37 @@ def test_rows_are_written_and_read_back(tmp_path, name):
     assert [list(row.values()) for row in rows] == expected
 
 
-@pytest.mark.parametrize("name", ["r.xlsx", "r", "missing/r.json"])
-def test_what_cannot_be_written_is_told(tmp_path, name):
-    with pytest.raises(UnreadableFileError, match=r"does not end in one of|cannot be written: No such"):
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("r.xlsx", r"does not end in \.json or \.csv or \.parquet\."),
+        ("r", "does not end in"),
+        ("missing/r.json", "there is no folder"),
+        ("folder.csv", "is a folder"),
+    ],
+)
+def test_what_cannot_be_written_is_told(tmp_path, name, sentence):
+    (tmp_path / "folder.csv").mkdir()
+
+    with pytest.raises(UnreadableFileError, match=sentence):
         write(TABLE, tmp_path / name)
+
+
+@pytest.mark.parametrize("save", [write, lambda table, path: plot(table, path.with_suffix(".svg"), title="t")])
+def test_a_disk_that_refuses_is_told(tmp_path, monkeypatch, save):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+
+    with pytest.raises(UnreadableFileError, match="cannot be written: No space left"):
+        save(TABLE, tmp_path / "r.json")
+
+
+def test_the_votes_are_not_written_over(tmp_path):
+    with pytest.raises(UnreadableFileError, match="holds the votes"):
+        check_writable(tmp_path / "." / "r.csv", [".csv"], inputs=[tmp_path / "r.csv"])
 
 
 def test_the_picture_has_a_dot_per_rating_and_a_whisker_per_interval():
@@ -98,6 +152,14 @@ def test_a_picture_of_nothing_or_one_dot_is_drawn(rows):
     assert "rating points" in [text.text for text in root.iter(f"{SVG}text")]
 
 
+def test_wide_letters_have_their_place():
+    def start_of_axis(name):
+        table = RatingTable(method="m", rows=(ROWS[0]._replace(name=name),), confidence_level=0.9)
+        return float(ElementTree.fromstring(svg(table, title="t")).find(f"{SVG}text[@text-anchor='end']").get("x"))
+
+    assert start_of_axis("模型") == start_of_axis("four") > start_of_axis("ab")
+
+
 def test_a_long_name_is_cut():
     row = ROWS[0]._replace(name="n" * 200)
 
@@ -135,5 +197,5 @@ def test_a_png_without_the_library_is_a_sentence(tmp_path, monkeypatch, error):
 
 @pytest.mark.parametrize("name", ["r.gif", "missing/r.svg"])
 def test_a_picture_that_cannot_be_written_is_told(tmp_path, name):
-    with pytest.raises(UnreadableFileError, match=r"does not end in|cannot be written: No such"):
+    with pytest.raises(UnreadableFileError, match=r"does not end in|there is no folder"):
         plot(TABLE, tmp_path / name, title="t")

@@ -1,8 +1,7 @@
 import contextlib
-import json
 import time
+from functools import partial
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,174 +16,15 @@ from stats.file_tables import (
     UnreadableFileError,
     VoteFileError,
 )
-from stats.vote_files import ColumnNames, read_votes
+from stats.vote_files import LENGTH_IN_WORDS, Wanted, read_votes
+from tests.helpers.vote_files import LMSYS, told, write_file
 
 L, R, T, B = Outcome.LEFT, Outcome.RIGHT, Outcome.TIE, Outcome.BOTH_BAD
 
 
 @pytest.fixture
 def write(tmp_path):
-    def to_file(name, content):
-        path = tmp_path / name
-        if isinstance(content, list) and name.endswith(".parquet"):
-            pq.write_table(pa.Table.from_pylist(content), path)
-        elif isinstance(content, list):
-            text = json.dumps(content) if name.endswith(".json") else "\n".join(map(json.dumps, content))
-            path.write_text(text, encoding="utf-8")
-        else:
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return to_file
-
-
-def told(votes):
-    """(left, right, outcome) by name."""
-    c = votes.comparisons
-    rows = zip(c.left.tolist(), c.right.tolist(), c.outcome.tolist(), strict=True)
-    return [(votes.names[left], votes.names[right], Outcome(outcome)) for left, right, outcome in rows]
-
-
-def test_it_reads_the_crowd_of_llmfao(votes_folder):
-    votes = read_votes(votes_folder / "llmfao_crowd.csv")
-
-    assert (votes.layout, len(votes.names), len(votes.comparisons.left)) == ("evalica", 59, 8931)
-    assert told(votes)[:3] == [
-        ("Airoboros L2 70B", "Weaver 12k", T),
-        ("Airoboros L2 70B", "Weaver 12k", T),
-        ("Airoboros L2 70B", "Weaver 12k", R),
-    ]
-    assert [votes.voters.at(row) for row in range(3)] == ["58", "83", "14"]
-    assert votes.prompts.at(0) == "8"
-    assert (votes.bad_rows, votes.notes, votes.times) == ((), (), None)
-
-
-def turns(*texts):
-    roles = ("user", "assistant")
-    return [{"role": roles[i % 2], "content": text} for i, text in enumerate(texts)]
-
-
-LMSYS = [
-    {
-        "question_id": f"q{i}",
-        "model_a": "x",
-        "model_b": "y",
-        "winner": winner,
-        "judge": f"arena_user_{i % 2}",
-        "conversation_a": turns("hi", f"from a {i}", "more", "again"),
-        "conversation_b": turns("hi", f"from b {i}"),
-        "tstamp": 1.5e9 + i / 4,
-    }
-    for i, winner in enumerate(["model_a", "model_b", "tie", "tie (bothbad)"])
-]
-
-
-@pytest.mark.parametrize("name", ["votes.json", "votes.jsonl", "votes.ndjson", "votes.parquet"])
-def test_it_reads_the_lmsys_layout(write, name):
-    votes = read_votes(write(name, LMSYS), texts=True)
-
-    assert told(votes) == [("x", "y", L), ("x", "y", R), ("x", "y", T), ("x", "y", B)]
-    assert votes.times.tolist() == [1.5e9, 1.5e9 + 0.25, 1.5e9 + 0.5, 1.5e9 + 0.75]
-    assert [votes.voters.at(row) for row in range(4)] == ["arena_user_0", "arena_user_1"] * 2
-    assert votes.prompts.at(3) == "q3"
-    assert votes.left_texts[0] == "from a 0\n\nagain"
-    assert votes.right_texts == ("from b 0", "from b 1", "from b 2", "from b 3")
-    assert votes.row_numbers.tolist() == [1, 2, 3, 4]
-
-
-@pytest.mark.parametrize("name", ["votes.jsonl", "votes.parquet"])
-def test_it_reads_the_140k_layout_with_typed_contents(write, name):
-    content = [{"type": "text", "text": "one", "image": None}, {"type": "image", "text": None, "image": "i"}]
-    row = {
-        "model_a": "x",
-        "model_b": "y",
-        "winner": "both_bad",
-        "evaluation_session_id": "s1",
-        "conversation_a": [{"role": "user", "content": content}, {"role": "assistant", "content": content}],
-        "conversation_b": [{"role": "assistant", "content": content[:1]}],
-        "timestamp": "2025-07-01T12:00:00Z",
-    }
-
-    votes = read_votes(write(name, [row]), texts=True)
-
-    assert told(votes) == [("x", "y", B)]
-    assert votes.voters.at(0) == "s1"
-    assert votes.times.tolist() == [1751371200.0]
-    assert (votes.left_texts, votes.right_texts) == (("one\n",), ("one",))
-
-
-def test_it_reads_the_compar_ia_layout(write):
-    rows = [
-        ("m", "n", "m", False),
-        ("m", "n", "n", False),
-        ("m", "n", None, True),
-        ("m", "n", "m", True),
-        ("m", "n", None, False),
-        ("m", "n", "o", False),
-        ("m", "n", "m", None),
-    ]
-    keys = ("model_a_name", "model_b_name", "chosen_model_name", "both_equal")
-    path = write("votes.parquet", [dict(zip(keys, row, strict=True)) | {"visitor_id": "v"} for row in rows])
-
-    votes = read_votes(path)
-
-    assert told(votes) == [("m", "n", L), ("m", "n", R), ("m", "n", T), ("m", "n", L)]
-    assert votes.voters.at(0) == "v"
-    assert votes.bad_rows == (
-        BadRow(4, "'m' is chosen and both are called equal"),
-        BadRow(5, "neither a chosen model nor two equal ones"),
-        BadRow(6, "the chosen 'o' is none of the two"),
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "one"), [("votes.csv", "1"), ("votes.csv", "1.0"), ("votes.csv", "true"), ("votes.tsv", "True")]
-)
-def test_it_reads_one_column_per_outcome(write, name, one):
-    zero = {"1": "0", "1.0": "0.0", "true": "false", "True": "False"}[one]
-    flags = [
-        (one, zero, zero),
-        (zero, one, zero),
-        (zero, zero, one),
-        (one, one, zero),
-        (zero, zero, zero),
-        ("2", "", one),
-    ]
-    lines = ["id,model_a,model_b,winner_model_a,winner_model_b,winner_tie"]
-    lines += [f"{i},x,y,{','.join(row)}" for i, row in enumerate(flags)]
-    text = "\n".join(lines)
-
-    votes = read_votes(write(name, text if name.endswith("csv") else text.replace(",", "\t")))
-
-    assert told(votes) == [("x", "y", L), ("x", "y", R), ("x", "y", T)]
-    assert [row.number for row in votes.bad_rows] == [4, 5, 6]
-    assert votes.bad_rows[0].reason.startswith("one of winner_model_a, winner_model_b, winner_tie must be 1")
-    assert votes.bad_rows[2].reason.endswith(f"not '2', '', '{one}'")
-
-
-@pytest.mark.parametrize("name", ["votes.json", "votes.parquet"])
-def test_whole_numbers_that_arrive_as_floats_are_whole(write, name):
-    row = {"model_a": 1.0, "model_b": 2.0, "winner_model_a": 1.0, "winner_model_b": 0.0, "winner_tie": 0.0}
-
-    votes = read_votes(write(name, [row]))
-
-    assert told(votes) == [("1", "2", L)]
-
-
-def test_it_reads_our_own_layout(write):
-    head = "model_a,model_b,outcome,voter,created_at,prompt\n"
-    rows = (
-        "x,y,a,v1,2026-01-01 00:00:00+00:00,p1\nx,y,both_bad,v2,2026-01-01T00:00:01,p2\ny,x,b,,never,\nx,y,tie,v1,,p1\n"
-    )
-
-    votes = read_votes(write("votes.csv", head + rows))
-
-    assert votes.layout == "hakem"
-    assert told(votes) == [("x", "y", L), ("x", "y", B), ("y", "x", R), ("x", "y", T)]
-    assert votes.voters.codes.tolist() == [0, 1, -1, 0]
-    assert votes.times[:2].tolist() == [1767225600.0, 1767225601.0]
-    assert np.isnan(votes.times[2:]).all()
-    assert votes.notes == ("2 votes have no time that can be read.",)
+    return partial(write_file, tmp_path)
 
 
 def test_a_time_without_a_zone_is_utc_wherever_it_is_read(write, monkeypatch):
@@ -260,32 +100,6 @@ def test_names_stay_as_written_and_lookalikes_are_pointed_out(write):
     )
 
 
-def test_columns_may_be_named(write):
-    text = "one;two;who;user;text;when\nx;y;a;u;p;5\nx;y;model_b;u;p;6\nx;y;draw;u;p;7\nx;y;right;u;p;8\n"
-    path = write("votes.csv", text)
-    names = ColumnNames("one", "two", "who", voter="user", prompt="text", time="when")
-
-    votes = read_votes(path, columns=names, words={"draw": Outcome.TIE})
-
-    assert told(votes) == [("x", "y", L), ("x", "y", R), ("x", "y", T), ("x", "y", R)]
-    assert (votes.voters.at(0), votes.prompts.at(0), votes.times[0]) == ("u", "p", 5.0)
-    plain = read_votes(path, columns=ColumnNames("one", "two", "who"))
-    assert (plain.voters, plain.prompts, plain.times) == (None, None, None)
-    assert [row.number for row in plain.bad_rows] == [3]
-
-
-def test_a_named_column_must_be_there(write):
-    with pytest.raises(MissingColumnError, match=r"no column 'who'; it has 'one', 'two'"):
-        read_votes(write("votes.csv", "one,two\nx,y\n"), columns=ColumnNames("one", "two", "who"))
-
-
-def test_an_unknown_layout_is_refused_with_what_is_there(write):
-    with pytest.raises(UnknownLayoutError, match=r"the columns 'a', 'b'\. Name those"):
-        read_votes(write("votes.csv", "a,b\n1,2\n"))
-    with pytest.raises(UnknownLayoutError, match="no columns"):
-        read_votes(write("empty.csv", ""))
-
-
 def test_the_same_column_twice_is_refused(write):
     with pytest.raises(MissingColumnError, match="several columns named 'left'"):
         read_votes(write("votes.csv", "left,right,winner,left\nx,y,left,z\n"))
@@ -328,28 +142,100 @@ def test_a_parquet_time_is_read(tmp_path):
     assert read_votes(path).times.tolist() == [1751371200.5]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("plain words", "plain words"),
-        ('"quoted"', '"quoted"'),
-        ('["one", "two"]', "one\n\ntwo"),
-        ('[{"role": "user", "content": "q"}]', ""),
-        ('[{"role": "assistant", "content": null}]', ""),
-    ],
-)
-def test_texts_are_what_the_model_wrote(write, text, expected):
+def test_answers_in_columns_of_their_own_are_read(write):
     row = {"model_a": "x", "model_b": "y", "winner_model_a": 1, "winner_model_b": 0, "winner_tie": 0}
+    rows = [row | {"response_a": '["one", "two"]', "response_b": "plain"}]
 
-    votes = read_votes(write("votes.jsonl", [row | {"response_a": text, "response_b": "b"}]), texts=True)
+    votes = read_votes(write("votes.jsonl", rows), wanted=Wanted(texts=True))
 
-    assert votes.left_texts == (expected,)
-    assert votes.right_texts == ("b",)
+    assert (votes.left_texts, votes.right_texts) == (("one\n\ntwo",), ("plain",))
+
+
+METADATA = {
+    "sum_assistant_a_tokens": 30,
+    "header_count_a": {"h1": 1, "h2": 2},
+    "bold_count_a": {"**": 4, "__": 1},
+    "list_count_a": {"ordered": 2, "unordered": 5},
+    "sum_assistant_b_tokens": 12,
+    "header_count_b": {"h1": 0, "h2": 0},
+    "bold_count_b": {"**": 0, "__": 0},
+    "list_count_b": {"ordered": 1, "unordered": 0},
+}
+
+
+@pytest.mark.parametrize("name", ["votes.jsonl", "votes.json", "votes.parquet"])
+def test_style_comes_from_the_metadata_where_they_are(write, name):
+    partly = METADATA | {"sum_assistant_b_tokens": None}
+    rows = [LMSYS[i] | {"conv_metadata": (None, METADATA, METADATA, partly)[i]} for i in range(4)]
+
+    votes = read_votes(write(name, rows), wanted=Wanted(style=True))
+
+    assert votes.style.left.tolist() == [[30, 3, 5, 7]] * 2
+    assert votes.style.right.tolist() == [[12, 0, 0, 1]] * 2
+    assert votes.bad_rows == tuple(BadRow(row, "no counts of tokens in conv_metadata") for row in (1, 4))
+    assert (votes.left_texts, votes.notes) == (None, ())
+
+
+def test_style_is_counted_where_there_are_only_texts(write):
+    votes = read_votes(write("votes.jsonl", LMSYS), wanted=Wanted(style=True))
+
+    assert votes.style.left[0].tolist() == [4, 0, 0, 0]
+    assert (votes.left_texts, votes.notes) == (None, (LENGTH_IN_WORDS,))
+
+
+def test_a_row_whose_conversation_cannot_be_read_is_listed_not_counted(write):
+    talk = '"[{""role"": ""assistant"", ""content"": ""a b""}]"'
+    text = f"model_a,model_b,winner,conversation_a,conversation_b\nx,y,tie,{talk},[array]\nx,y,model_a,{talk},{talk}\n"
+
+    votes = read_votes(write("votes.csv", text), wanted=Wanted(texts=True, style=True))
+
+    reason = "no conversation that can be read in conversation_a or conversation_b"
+    assert votes.bad_rows == (BadRow(1, reason),)
+    assert (told(votes), votes.left_texts) == ([("x", "y", L)], ("a b",))
+    assert votes.style.left.tolist() == [[2, 0, 0, 0]]
+    assert len(read_votes(write("votes.csv", text)).row_numbers) == 2
+
+
+def test_texts_and_metadata_may_both_be_wanted(write):
+    rows = [LMSYS[0] | {"conv_metadata": METADATA}]
+
+    votes = read_votes(write("votes.jsonl", rows), wanted=Wanted(texts=True, style=True))
+
+    assert votes.left_texts == ("from a 0\n\nagain",)
+    assert votes.style.left.tolist() == [[30, 3, 5, 7]]
+
+
+def test_a_file_without_answers_has_no_style(write):
+    assert read_votes(write("votes.csv", "left,right,winner\nx,y,tie\n"), wanted=Wanted(style=True)).style is None
+
+
+def test_who_and_when_need_not_be_read(write):
+    votes = read_votes(write("votes.jsonl", LMSYS), wanted=Wanted(about=False))
+
+    assert (votes.voters, votes.prompts, votes.times) == (None, None, None)
+
+
+def test_several_files_are_read_as_one(write):
+    one = write("one.jsonl", LMSYS[:2])
+    two = write("two.csv", "model_a,model_b,winner,judge\nz,x,tie,ann\nz,x,tied,ben\n")
+
+    votes = read_votes([one, two])
+
+    assert told(votes) == [("x", "y", L), ("x", "y", R), ("z", "x", T)]
+    assert votes.row_numbers.tolist() == [1, 2, 1]
+    assert [votes.voters.at(row) for row in range(3)] == ["arena_user_0", "arena_user_1", "ann"]
+    (bad,) = votes.bad_rows
+    assert (bad.number, bad.file) == (2, str(two))
+    assert votes.times is None
+    with pytest.raises(
+        UnknownLayoutError, match=r"one.jsonl and .*other.csv: no known layout has the columns \(none\)"
+    ):
+        read_votes([one, write("other.csv", "a,b\n1,2\n")])
 
 
 def test_texts_are_only_read_when_asked_for_and_there(write):
     assert read_votes(write("votes.jsonl", LMSYS)).left_texts is None
-    assert read_votes(write("votes.csv", "left,right,winner\nx,y,tie\n"), texts=True).left_texts is None
+    assert read_votes(write("votes.csv", "left,right,winner\nx,y,tie\n"), wanted=Wanted(texts=True)).left_texts is None
 
 
 def test_a_quoted_field_may_hold_lines_commas_and_quotes(write):

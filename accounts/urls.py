@@ -10,4 +10,5 @@ urlpatterns = [
     path("account/password/", views.ChangePassword.as_view(), name="change_password"),
     path("account/tokens/<int:token_id>/revoke/", views.revoke_token, name="revoke_token"),
     path("preferences/theme/", views.set_theme, name="set_theme"),
+    path("favicon.ico", views.favicon, name="favicon"),
 ]

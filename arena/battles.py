@@ -125,7 +125,7 @@ def take_turn(battle: Battle, who: Participant, *, key: uuid.UUID, prompt: str) 
         return repeated
     text = checked_prompt(prompt)
     with transaction.atomic():
-        battle = _locked(battle)
+        battle = _own(battle, who)
         index = last_turn(battle).index + 1
         if phase_of(battle) != Phase.VOTING:
             raise NotNow(_("You can go on when both answers are complete."))
@@ -138,7 +138,7 @@ def retry(battle: Battle, who: Participant) -> Turn:
     """Ask again on each side whose last answer cannot be judged. The former attempts are kept."""
     _check_owner(battle, who)
     with transaction.atomic():
-        battle = _locked(battle)
+        battle = _own(battle, who)
         if phase_of(battle) != Phase.STUCK:
             raise NotNow(_("There is nothing to retry."))
         turn = last_turn(battle)
@@ -167,7 +167,7 @@ def replace(answer: Answer, user: User | AnonymousUser, *, already_tried: Collec
         seat = {"llm_a_id": llm_id} if answer.side == "a" else {"llm_b_id": llm_id}
         Battle.objects.filter(pk=battle.pk).update(probability=None, **seat)
         successor = _add_answer(answer.turn, answer.side, llm_id=llm_id, attempt=answer.attempt + 1)
-        return Answer.objects.select_related("llm").get(pk=successor.pk)
+        return Answer.objects.select_related("llm__endpoint").get(pk=successor.pk)
 
 
 def request_stop(battle: Battle, who: Participant) -> None:
@@ -206,7 +206,7 @@ def cast_vote(battle: Battle, who: Participant, *, outcome: str) -> Vote:
         raise ArenaError(_("This is no possible vote."))
     try:
         with transaction.atomic():
-            battle = _locked(battle)
+            battle = _own(battle, who)
             if phase_of(battle) == Phase.REVEALED:
                 return _the_same(battle.vote, outcome)
             if phase_of(battle) != Phase.VOTING:
@@ -229,7 +229,7 @@ def abstain(battle: Battle, who: Participant) -> None:
     """The voter cannot say: the battle ends, nothing is counted and nothing revealed."""
     _check_owner(battle, who)
     with transaction.atomic():
-        battle = _locked(battle)
+        battle = _own(battle, who)
         if phase_of(battle) not in {Phase.VOTING, Phase.STUCK, Phase.ABSTAINED}:
             raise NotNow(_("You can end the battle when both answers are complete."))
         Battle.objects.filter(pk=battle.pk, abstained_at=None).update(abstained_at=timezone.now())
@@ -302,6 +302,13 @@ def _draw(user: User | AnonymousUser, former: Battle | None) -> matchmaking.Draw
 def _check_owner(battle: Battle, who: Participant) -> None:
     if battle.voter_id != who.voter.pk:
         raise NotYourBattle
+
+
+def _own(battle: Battle, who: Participant) -> Battle:
+    """Held, and still theirs: with a sign-in a battle passes to the account."""
+    battle = _locked(battle)
+    _check_owner(battle, who)
+    return battle
 
 
 def _locked(battle: Battle) -> Battle:

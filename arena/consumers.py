@@ -22,7 +22,7 @@ from arena.errors import AlreadyVoted, ArenaError
 from arena.listening import Change, MoreText
 from arena.live_turns import LiveTurn, live_turns
 from arena.models import Turn
-from arena.presentation import failure_message
+from arena.presentation import message_of
 from arena.protocol import AnswerState, BattleView, Phase
 from arena.visitors import Visitor, headers_of
 
@@ -250,7 +250,7 @@ def overlaid(view: BattleView, live: LiveTurn) -> BattleView:
                     "attempt": answer.row.attempt,
                     "state": answer.state.value,
                     "text": answer.shown_text,
-                    "message": failure_message(answer.state, answer.error_code),
+                    "message": message_of(answer.state, answer.error_code, live.n_before),
                     "truncated": answer.truncated,
                 }
     return view
@@ -260,7 +260,7 @@ def _frame_of(change: Change) -> dict[str, Any]:
     place = {"turn": change.turn, "side": change.side, "attempt": change.attempt}
     if isinstance(change, MoreText):
         return {"type": "delta", **place, "text": change.text}
-    message = failure_message(change.state, change.error_code)
+    message = message_of(change.state, change.error_code, change.n_before)
     return {"type": "answer", **place, "state": change.state.value, "message": message, "truncated": change.truncated}
 
 

@@ -21,6 +21,8 @@ class NewState(NamedTuple):
     state: AnswerState
     error_code: str
     truncated: bool
+    n_before: int | None = None
+    """Of an answer that waits: so many others are served first."""
 
 
 Change = MoreText | NewState

@@ -22,15 +22,18 @@ from arena.errors import Busy, TooManyAtOnce
 from arena.listening import Listener, MoreText, NewState
 from arena.models import LIVE_STATES, Answer, Turn
 from arena.protocol import AnswerState, Side
-from arena.streaming import Duel, Ended, Shown
+from arena.streaming import Duel, Ended, Event, Shown, Waits
 from arena.transcripts import Progress, Script
 from arena.visitors import Visitor
+from llms import endpoints
 from llms.engines.base import (
     Deadlines,
     Engine,
     EngineError,
     GenerationFailed,
     LoadingTimeout,
+    Queued,
+    ReasoningDelta,
     StreamEvent,
     within_deadlines,
 )
@@ -83,6 +86,8 @@ class LiveTurn:
         self._duel = Duel(script.names)
         self._listeners: set[Listener] = set()
         self._n_replaced = 0
+        self.n_before: int | None = None
+        """So many others are served before this turn's slower side."""
         self._broken_off_as: AnswerState | None = None
         self._alone_since: float | None = time.monotonic()
         self.task = asyncio.create_task(self._run(), name=f"turn-{script.turn.pk}")
@@ -130,12 +135,21 @@ class LiveTurn:
                 if live.state in LIVE_STATES:
                     self._open(side, live.row.llm)
             async for event in self._duel.events():
-                if isinstance(event, Shown):
-                    self._show(event)
-                else:
-                    await self._end_side(event)
+                await self._follow(event)
         finally:
             await self._wind_up()
+
+    async def _follow(self, event: Event) -> None:
+        match event:
+            case Shown():
+                self._show(event)
+            case Ended():
+                await self._end_side(event)
+            case Waits(n_before):
+                self.n_before = n_before
+                for side, live in self.answers.items():
+                    if live.state == AnswerState.WAITING:
+                        self._change(side, AnswerState.WAITING)
 
     async def _wind_up(self) -> None:
         """Leaves no answer live and no listener waiting, whatever ended the run."""
@@ -174,7 +188,10 @@ class LiveTurn:
             began = time.monotonic()
             async with contextlib.aclosing(within_deadlines(engine.stream(messages, sampling), limits)) as stream:
                 async for event in stream:
-                    self.answers[side].note_progress(time.monotonic() - began)
+                    if isinstance(event, Queued):
+                        began = time.monotonic()  # the line is not the model's doing
+                    elif not isinstance(event, ReasoningDelta):
+                        self.answers[side].note_progress(time.monotonic() - began)
                     yield event
         except EngineError:
             raise
@@ -194,6 +211,8 @@ class LiveTurn:
         live = self.answers[event.side]
         if event.end:
             await self._save(transcripts.complete, self._progress_of(event.side), event.end)
+            if live.row.llm.endpoint_id:
+                await self._save(endpoints.note_success, live.row.llm.endpoint_id)
             live.truncated = event.end.finish_reason == "length"
             self._change(event.side, AnswerState.COMPLETE)
         elif event.error:
@@ -214,6 +233,8 @@ class LiveTurn:
         """In one transaction, so that nobody can retry a side that is about to be replaced. Returns the answer of the
         model that takes over, if one does."""
         transcripts.fail(self._progress_of(side), error)
+        if endpoint_id := self.answers[side].row.llm.endpoint_id:
+            endpoints.note_failure(endpoint_id, error)
         if not self._may_replace(error):
             return None
         failed = self.answers[side].row
@@ -231,12 +252,27 @@ class LiveTurn:
         live.state = state
         for listener in self._listeners:
             listener.add_state(
-                NewState(self.script.turn.index, side, live.row.attempt, state, live.error_code, live.truncated)
+                NewState(
+                    self.script.turn.index,
+                    side,
+                    live.row.attempt,
+                    state,
+                    live.error_code,
+                    live.truncated,
+                    self.n_before,
+                )
             )
 
     def _progress_of(self, side: Side) -> Progress:
         live = self.answers[side]
-        return Progress(live.row.pk, self._duel.written(side), live.shown_text, live.first_token_at, live.seconds)
+        return Progress(
+            live.row.pk,
+            self._duel.written(side),
+            live.shown_text,
+            live.first_token_at,
+            live.seconds,
+            self._duel.reasoning(side),
+        )
 
 
 async def _loaded(llm: LanguageModel) -> Engine:

@@ -36,7 +36,7 @@ class Voter(models.Model):
 class BattleQuerySet(models.QuerySet["Battle"]):
     def with_everything(self) -> "BattleQuerySet":
         """What a battle's page needs, in a fixed number of queries."""
-        answers = Answer.objects.select_related("llm").order_by("attempt")
+        answers = Answer.objects.select_related("llm__endpoint").order_by("attempt")
         turns = Turn.objects.order_by("index").prefetch_related(models.Prefetch("answers", answers))
         return self.select_related("llm_a", "llm_b", "voter", "vote").prefetch_related(models.Prefetch("turns", turns))
 
@@ -136,6 +136,8 @@ class Answer(models.Model):
     )
     text = models.TextField(blank=True)
     """As the model wrote it."""
+    reasoning = models.TextField(blank=True)
+    """What it thought before it answered, where its server keeps that apart. Told to nobody before the vote."""
     shown_text = models.TextField(blank=True)
     """As far as it was released to the voter, names masked."""
     finish_reason = models.CharField(max_length=16, blank=True)

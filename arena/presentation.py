@@ -8,10 +8,12 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q, Sum
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from arena import battles
 from arena.models import Answer, Battle, Outcome, PairCount, Standing, Turn, Vote, Voter
 from arena.protocol import (
+    SIDES,
     AnswerState,
     AnswerView,
     BattleView,
@@ -67,10 +69,14 @@ def _vote_view(vote: Vote, *, is_mine: bool) -> VoteView:
     }
 
 
-def failure_message(state: str, error_code: str) -> str:
-    """A sentence for the voter, in the language of the moment."""
+def message_of(state: str, error_code: str, n_before: int | None = None) -> str:
+    """A sentence for the voter about an answer that failed or stands in line, in the language of the moment."""
     if state == AnswerState.FAILED:
         return _(error_class(error_code).user_message)
+    if state == AnswerState.WAITING and n_before is not None:
+        return ngettext("%(n)d answer is before this one.", "%(n)d answers are before this one.", n_before + 1) % {
+            "n": n_before + 1
+        }
     return ""
 
 
@@ -84,10 +90,12 @@ def size_of(llm: LanguageModel) -> str:
 
 def _turn_view(turn: Turn, *, is_revealed: bool) -> TurnView:
     answers = battles.current_answers(turn)
+    attempts = {(answer.side, answer.state) for answer in turn.answers.all()}
     return {
         "index": turn.index,
         "prompt": turn.prompt,
         "answers": {side: _answer_view(answer, is_revealed=is_revealed) for side, answer in answers.items()},
+        "replaced": [side for side in SIDES if (side, AnswerState.REPLACED) in attempts],
     }
 
 
@@ -98,7 +106,7 @@ def _answer_view(answer: Answer, *, is_revealed: bool) -> AnswerView:
         "attempt": answer.attempt,
         "state": answer.state,
         "text": answer.text if is_revealed and not stopped else answer.shown_text,
-        "message": failure_message(answer.state, answer.error_code),
+        "message": message_of(answer.state, answer.error_code),
         "truncated": answer.finish_reason == "length",
     }
 

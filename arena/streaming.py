@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 from arena.masking import Masker, Names
 from arena.protocol import SIDES, Side
-from llms.engines.base import EngineError, GenerationFailed, StreamEnd, StreamEvent, TextDelta
+from llms.engines.base import (
+    EngineError,
+    GenerationFailed,
+    Queued,
+    ReasoningDelta,
+    StreamEnd,
+    StreamEvent,
+    TextDelta,
+)
 
 TICK_SECONDS = 0.05
 MAX_CHARACTERS_PER_TICK = 30
@@ -42,7 +50,14 @@ class Ended(NamedTuple):
     error: EngineError | None
 
 
-Event = Shown | Ended
+class Waits(NamedTuple):
+    """Before the first word: so many others are served first. The longer of the two sides' lines, or None once neither
+    waits: which side it is would be a tell."""
+
+    n_before: int | None
+
+
+Event = Shown | Ended | Waits
 
 
 @dataclass
@@ -52,6 +67,8 @@ class _Pane:
     masker: Masker
     reader: asyncio.Task[None] | None = None
     written: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    n_before: int | None = None
     backlog: str = ""
     end: StreamEnd | None = None
     error: EngineError | None = None
@@ -82,6 +99,7 @@ class Duel:
         self._has_begun = False
         self._is_stopped = False
         self._pace = 0
+        self._told_line: int | None = None
 
     def open(self, side: Side, stream: AsyncGenerator[StreamEvent]) -> None:
         pane = _Pane(Masker(self._names))
@@ -94,6 +112,11 @@ class Duel:
         """All that the model has written on this side so far, shown or not, names unmasked."""
         pane = self._panes.get(side)
         return "".join(pane.written) if pane else ""
+
+    def reasoning(self, side: Side) -> str:
+        """What the model thought before it answered, where its server keeps that apart."""
+        pane = self._panes.get(side)
+        return "".join(pane.reasoning) if pane else ""
 
     def stop(self) -> None:
         """Let `events` end at its next step. What was shown until then is all."""
@@ -132,7 +155,10 @@ class Duel:
             pane.error = error  # what the masker holds back may be half a name, and stays back
 
     def _take(self, pane: _Pane, event: StreamEvent) -> None:
+        pane.n_before = event.n_before if isinstance(event, Queued) else None
         match event:
+            case ReasoningDelta():
+                pane.reasoning.append(_UNSTORABLE.sub("\ufffd", event.text))
             case TextDelta():
                 text = _UNSTORABLE.sub("\ufffd", event.text)
                 pane.written.append(text)
@@ -147,12 +173,19 @@ class Duel:
     def _step(self) -> list[Event]:
         """One tick: the same number of characters from each side that has any."""
         length = self._length_of_step()
-        events: list[Event] = []
+        events: list[Event] = self._news_of_the_line()
         for side in SIDES:
             if pane := self._panes.get(side):
                 pane.raise_defect()
                 events.extend(_release(side, pane, length))
         return events
+
+    def _news_of_the_line(self) -> list[Event]:
+        longest = max((pane.n_before for pane in self._panes.values() if pane.n_before is not None), default=None)
+        if longest == self._told_line:
+            return []
+        self._told_line = longest
+        return [Waits(longest)]
 
     def _length_of_step(self) -> int:
         panes = list(self._panes.values())

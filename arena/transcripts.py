@@ -48,6 +48,7 @@ class Progress(NamedTuple):
     shown_text: str
     first_token_at: datetime | None
     seconds: float | None = None
+    reasoning: str = ""
 
 
 class Orders(NamedTuple):
@@ -86,6 +87,7 @@ def flush(progress: Collection[Progress], turn_ids: Collection[int]) -> Orders:
     for row in progress:
         Answer.objects.filter(pk=row.answer_id, state__in=LIVE_STATES).update(
             text=row.text,
+            reasoning=row.reasoning,
             shown_text=row.shown_text,
             first_token_at=row.first_token_at,
             state=AnswerState.STREAMING if row.shown_text else AnswerState.WAITING,
@@ -129,6 +131,7 @@ def end_turn(turn_id: int) -> None:
 def _end(progress: Progress, **fields: object) -> bool:
     changed = Answer.objects.filter(pk=progress.answer_id, state__in=LIVE_STATES).update(
         text=progress.text,
+        reasoning=progress.reasoning,
         shown_text=progress.shown_text,
         first_token_at=progress.first_token_at,
         seconds=progress.seconds,

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from bench.timing import N_RESAMPLES, OUTCOMES, frame, main
+from bench.timing import FEATURES, N_RESAMPLES, OUTCOMES, frame, main
 from stats.bootstrap import poisson_bootstrap
 from stats.bradley_terry import fit
 from stats.comparisons import Comparisons, PairCounts
@@ -17,20 +17,23 @@ def comparisons(data):
     return Comparisons.from_arrays(data["left"], data["right"], outcome=data["outcome"], n_items=int(data["n_items"]))
 
 
-def coded(votes):
-    """From a frame of strings: the frame's own dictionary encoding, then our arrays."""
+def counted(data):
+    return PairCounts.from_arrays(data["left"], data["right"], outcome=data["outcome"], n_items=int(data["n_items"]))
 
+
+def coded(votes):
+    """From a frame of strings: the frame's own dictionary encoding, then our numbers."""
     left, left_names = pd.factorize(votes["model_a"])
     right, right_names = pd.factorize(votes["model_b"])
     outcome, words = pd.factorize(votes["winner"])
     names = sorted({*left_names, *right_names})
-    number = {name: i for i, name in enumerate(names)}
-    return Comparisons.from_arrays(
-        np.array([number[name] for name in left_names])[left],
-        np.array([number[name] for name in right_names])[right],
-        outcome=np.array([OUTCOMES.index(word) for word in words])[outcome],
-        n_items=len(names),
-    )
+    number, small = {name: i for i, name in enumerate(names)}, np.min_scalar_type(len(names))
+    return {
+        "left": np.array([number[name] for name in left_names], dtype=small)[left],
+        "right": np.array([number[name] for name in right_names], dtype=small)[right],
+        "outcome": np.array([OUTCOMES.index(word) for word in words], dtype=small)[outcome],
+        "n_items": len(names),
+    }
 
 
 def rated(counts):
@@ -40,28 +43,50 @@ def rated(counts):
     return uncertainty.lower, uncertainty.upper
 
 
+def styled(data, features):
+    votes = ControlledComparisons(comparisons=comparisons(data), covariates=features)
+    fitted = fit_with_covariates(votes)
+    assert fitted.converged
+    return covariate_sandwich(fitted)
+
+
 def ours_strings(data):
     votes = frame(data)
-    return lambda: rated(PairCounts.from_comparisons(coded(votes)))
+    return lambda: rated(counted(coded(votes)))
 
 
 def ours_codes(data):
-    return lambda: rated(PairCounts.from_comparisons(comparisons(data)))
+    return lambda: rated(counted(data))
 
 
 def ours_counts(data):
-    counts = PairCounts.from_comparisons(comparisons(data))
+    counts = counted(data)
+    return lambda: rated(counts)
+
+
+def ours_refit(data):
+    """Of counts that were never votes: as a ledger keeps them, for any number of votes."""
+    counts = PairCounts(
+        left=data["left"],
+        right=data["right"],
+        totals=data["totals"],
+        squares=data["totals"],
+        n_items=int(data["n_items"]),
+    )
     return lambda: rated(counts)
 
 
 def ours_style(data):
-    return lambda: covariate_sandwich(
-        fit_with_covariates(ControlledComparisons(comparisons=comparisons(data), covariates=data["features"]))
-    )
+    return lambda: styled(data, data["features"])
+
+
+def ours_style_strings(data):
+    votes = frame(data)
+    return lambda: styled(coded(votes), votes[FEATURES].to_numpy())
 
 
 def ours_bootstrap(data):
-    counts = PairCounts.from_comparisons(comparisons(data))
+    counts = counted(data)
 
     def run():
         return poisson_bootstrap(counts, fit(counts), rng=np.random.default_rng(0), n_resamples=N_RESAMPLES)
@@ -75,7 +100,9 @@ TASKS = {
         ours_strings,
         ours_codes,
         ours_counts,
+        ours_refit,
         ours_style,
+        ours_style_strings,
         ours_bootstrap,
     )
 }

@@ -150,6 +150,14 @@ def env_secret(name: str, file: Path) -> str:
     )
 
 
+def env_secrets(name: str, file: Path) -> list[str]:
+    """Several secrets between commas, of which the first is the one in use."""
+    parts = [part.strip() for part in env_secret(name, file).split(",") if part.strip()]
+    return [
+        _long_enough(part, f"{name}: each part must have {MIN_SECRET_LENGTH} characters or more.") for part in parts
+    ]
+
+
 def _long_enough(secret: str, otherwise: str) -> str:
     if len(secret) < MIN_SECRET_LENGTH:
         raise ImproperlyConfigured(otherwise)

@@ -4,6 +4,7 @@
 """
 
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from config.env import (
     env_origin,
     env_path,
     env_secret,
+    env_secrets,
     env_server,
     env_time_zone,
 )
@@ -42,6 +44,8 @@ KEYS_DIR = DATA_DIR / "keys"
 SECRET_KEY = env_secret("SECRET_KEY", KEYS_DIR / "secret_key")
 VOTER_KEY = env_secret("VOTER_KEY", KEYS_DIR / "voter_key")
 """Keys the digests of visitors' random ids. Changing it makes every visitor a new one."""
+FIELD_KEYS = env_secrets("FIELD_KEYS", KEYS_DIR / "field_key")
+"""Seal the keys of model servers in the database: the first one seals, all of them open."""
 
 # --- where it is reached -----------------------------------------------------------------------------------------
 
@@ -120,6 +124,11 @@ MAX_ACTIVE_TURNS = env_int("MAX_ACTIVE_TURNS", 500, at_least=1)
 ACTIVE_TURNS_PER_VISITOR = env_int("ACTIVE_TURNS_PER_VISITOR", 4, at_least=1)
 """Of these, how many one visitor may have."""
 
+# --- model servers -----------------------------------------------------------------------------------------------
+
+ENDPOINT_NETWORKS = env_networks("ENDPOINT_NETWORKS")
+"""Besides public addresses, where a model server may be."""
+
 # --- database, cache, queues -------------------------------------------------------------------------------------
 
 DATABASES = {"default": env_database("DATABASE_URL", DATA_DIR / "hakem.sqlite3")}
@@ -145,6 +154,8 @@ CELERY_BROKER_URL = env_server(
 )
 EMBEDDED = CELERY_BROKER_URL.startswith("memory://")
 """One process does everything: pages, sockets, engines and background work."""
+if EMBEDDED and not ENDPOINT_NETWORKS:
+    ENDPOINT_NETWORKS = [ip_network("127.0.0.0/8"), ip_network("::1")]
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
     CHANNEL_LAYERS = {
@@ -178,6 +189,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": BOARD_REFRESH_SECONDS,
         "options": {"expires": 10},
     },
+    "ask-resting-endpoints": {
+        "task": "llms.tasks.ask_resting_endpoints",
+        "schedule": 10,
+        "options": {"expires": 30},
+    },
 }
 if not EMBEDDED:
     # A single process knows without asking whether its turns are alive; what a restart cut off it finds when it starts.
@@ -210,7 +226,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "accounts.middleware.security_headers",
     "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.served_files.ServedFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

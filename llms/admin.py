@@ -1,17 +1,37 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminTextareaWidget
+from django.db import models
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
-from llms import registration
-from llms.models import LanguageModel
-from llms.pool import pool
+from llms import endpoints, registration
+from llms.models import Endpoint, LanguageModel
+from llms.pool import Readiness, pool
+from llms.sealing import seal
+
+READINESS_WORDS = {
+    Readiness.COLD: _("not loaded"),
+    Readiness.WARMING: _("loading"),
+    Readiness.READY: _("ready"),
+    Readiness.FAILED: _("failed"),
+}
+OPTIONS_HELP = _(
+    'A JSON object for the engine; {} means its defaults. huggingface: {"dtype": "bfloat16"}, {"device": "cuda:1"}, '
+    '{"quantization": "int8-dynamic"}, {"max_context": 2048}. echo: {"reply": "You said: {prompt}"}. A name that the '
+    "engine does not know is refused, with the list of those that it does."
+)
 
 
 class LanguageModelForm(forms.ModelForm[LanguageModel]):
     """Checks the source with the engine itself, so that nothing is saved as enabled that could not answer."""
+
+    class Meta:
+        help_texts = {"options": OPTIONS_HELP}
 
     def clean(self) -> dict[str, Any]:
         """A box that was emptied means nothing in particular, not JSON's null."""
@@ -29,6 +49,56 @@ class LanguageModelForm(forms.ModelForm[LanguageModel]):
                 self.add_error("source", problem)
 
 
+class EndpointForm(forms.ModelForm[Endpoint]):
+    """The key is written, and never shown again."""
+
+    api_key = forms.CharField(
+        label=_("key"),
+        required=False,
+        strip=True,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("Left empty, the key stays as it is. It is stored sealed, and shown to nobody."),
+    )
+    forget_key = forms.BooleanField(label=_("forget the key"), required=False)
+
+    def save(self, commit: bool = True) -> Endpoint:
+        if self.cleaned_data["forget_key"]:
+            self.instance.sealed_key = ""
+        elif self.cleaned_data["api_key"]:
+            self.instance.sealed_key = seal(self.cleaned_data["api_key"])
+        return super().save(commit)
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(admin.ModelAdmin[Endpoint]):
+    form = EndpointForm
+    list_display = ("name", "base_url", "max_concurrent", "has_key", "health")
+    fields = ("name", "base_url", "api_key", "forget_key", "max_concurrent")
+    search_fields = ("name", "base_url")
+    actions = ("ask",)
+
+    @admin.display(description=_("has a key"), boolean=True)
+    def has_key(self, endpoint: Endpoint) -> bool:
+        return bool(endpoint.sealed_key)
+
+    @admin.display(description=_("health"))
+    def health(self, endpoint: Endpoint) -> str:
+        if endpoint.resting_since:
+            since = formats.date_format(timezone.localtime(endpoint.resting_since), "DATETIME_FORMAT")
+            words = _("rests since %(since)s; its models are not drawn: %(error)s")
+            return str(words) % {"since": since, "error": endpoint.last_error}
+        if endpoint.n_failures:
+            return str(_("failed last time: %(error)s")) % {"error": endpoint.last_error}
+        return str(_("well"))
+
+    @admin.action(description=_("Ask the servers whether they are well"))
+    def ask(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
+        for endpoint in queryset:
+            health = endpoints.ask(endpoint)
+            level = messages.SUCCESS if health.is_well else messages.ERROR
+            self.message_user(request, f"{endpoint}: {health.words}", level)
+
+
 @admin.register(LanguageModel)
 class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
     form = LanguageModelForm
@@ -36,17 +106,21 @@ class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
     list_filter = ("status", "visibility", "stage", "engine")
     search_fields = ("name", "slug", "organisation")
     prepopulated_fields = {"slug": ("name",)}
-    autocomplete_fields = ("parent",)
+    formfield_overrides = {models.JSONField: {"widget": AdminTextareaWidget(attrs={"rows": 3})}}
     fieldsets = [
         (None, {"fields": ("name", "slug", "organisation", "licence", "parameters", "stage", "parent", "aliases")}),
-        (_("How it runs"), {"fields": ("engine", "source", "revision", "options", "decoding", "system_prompt")}),
+        (
+            _("How it runs"),
+            {"fields": ("engine", "endpoint", "source", "revision", "options", "decoding", "system_prompt")},
+        ),
         (_("Where it is seen"), {"fields": ("status", "battle_weight", "visibility")}),
     ]
 
     @admin.display(description=_("in this process"))
     def readiness(self, llm: LanguageModel) -> str:
+        words = str(READINESS_WORDS[pool.readiness(llm)])
         reason = pool.failure(llm)
-        return f"{pool.readiness(llm).value}: {reason}" if reason else pool.readiness(llm).value
+        return f"{words}: {reason}" if reason else words
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
         """A model that may be drawn is loaded at once, so that its first battle does not wait for it."""

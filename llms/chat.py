@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
+from llms.sentences import filled, mark
+
 
 class Role(StrEnum):
     SYSTEM = "system"
@@ -31,15 +33,17 @@ class SamplingParams:
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 5:
-            raise ValueError(f"temperature must lie between 0 and 5, not {self.temperature}")
+            words = mark("temperature must lie between 0 and 5, not %(value)s")
+            raise ValueError(filled(words, value=self.temperature))
         if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must lie above 0 and at most 1, not {self.top_p}")
+            raise ValueError(filled(mark("top_p must lie above 0 and at most 1, not %(value)s"), value=self.top_p))
         if self.top_k < 0:
-            raise ValueError(f"top_k must be 0 (off) or positive, not {self.top_k}")
+            raise ValueError(filled(mark("top_k must be 0 (off) or positive, not %(value)s"), value=self.top_k))
         if self.max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens must be at least 1, not {self.max_new_tokens}")
+            words = mark("%(name)s must be at least %(least)s, not %(value)s")
+            raise ValueError(filled(words, name="max_new_tokens", least=1, value=self.max_new_tokens))
         if any(not stop for stop in self.stop):
-            raise ValueError("a stop string must not be empty")
+            raise ValueError(filled(mark("a stop string must not be empty")))
 
     @property
     def is_greedy(self) -> bool:

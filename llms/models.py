@@ -14,11 +14,15 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from llms.chat import Message, Role, SamplingParams
+from llms.engines.openai_compatible.connection import base_url_from
 from llms.engines.options import BadOptions, read_options
 from llms.engines.registry import engine_choices
+from llms.safe_http import NotAllowed
+from llms.translations import translated
 
 _PART = re.compile(r"[^\s_/-]+")
 _FAMILY = re.compile(r"[^\W\d_]+")
+REMOTE_ENGINE = "openai_compatible"
 DECODING_FIELDS = ("temperature", "top_p", "top_k", "max_new_tokens", "stop", "seed")
 
 
@@ -27,13 +31,60 @@ class Visibility(models.TextChoices):
     INTERNAL = "internal", _("internal: researchers and administrators only")
 
 
+class Endpoint(models.Model):
+    """A server that speaks the protocol of OpenAI, wherever it stands. Several models may be served by one."""
+
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    base_url = models.CharField(
+        _("address"),
+        max_length=300,
+        help_text=_(
+            "With its version, for example http://127.0.0.1:8000/v1. What you paste is brought into that form."
+        ),
+    )
+    sealed_key = models.TextField(blank=True, editable=False)
+    max_concurrent = models.PositiveSmallIntegerField(
+        _("answers at once"),
+        default=16,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "As many as the server can write at the same time. Who comes then waits in line, and is told where."
+        ),
+    )
+    n_failures = models.PositiveIntegerField(default=0, editable=False)
+    """In a row."""
+    resting_since = models.DateTimeField(null=True, editable=False)
+    """Its models are not drawn meanwhile."""
+    checked_at = models.DateTimeField(null=True, editable=False)
+    last_error = models.CharField(max_length=500, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("endpoint")
+        verbose_name_plural = _("endpoints")
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(name="endpoint_answers_somebody", condition=models.Q(max_concurrent__gte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        try:
+            self.base_url = base_url_from(self.base_url)
+        except NotAllowed as error:
+            raise ValidationError({"base_url": str(error)}) from error
+
+
 class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
     def visible_to(self, user: User | AnonymousUser) -> "LanguageModelQuerySet":
         return self if sees_internal(user) else self.filter(visibility=Visibility.PUBLIC)
 
     def in_battles(self) -> "LanguageModelQuerySet":
-        """Those that may be drawn. Retired, disabled and merely listed ones never are."""
-        return self.filter(status=LanguageModel.Status.ENABLED, battle_weight__gt=0)
+        """Those that may be drawn. Retired, disabled and merely listed ones never are, nor those whose server rests."""
+        return self.filter(
+            status=LanguageModel.Status.ENABLED, battle_weight__gt=0, endpoint__resting_since=None
+        ).select_related("endpoint")
 
 
 class LanguageModel(models.Model):
@@ -70,8 +121,20 @@ class LanguageModel(models.Model):
     )
 
     engine = models.CharField(_("engine"), max_length=40, choices=engine_choices, default="huggingface")
+    endpoint = models.ForeignKey(
+        Endpoint,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="llms",
+        verbose_name=_("endpoint"),
+        help_text=_("For the engine openai_compatible: the server that has the model."),
+    )
     source = models.CharField(
-        _("source"), max_length=500, blank=True, help_text=_("A hub id, a folder or a GGUF file on this machine.")
+        _("source"),
+        max_length=500,
+        blank=True,
+        help_text=_("A hub id, a folder or a GGUF file on this machine; or the model's name at its endpoint."),
     )
     revision = models.CharField(
         _("revision"), max_length=80, blank=True, help_text=_("Of a hub id: branch, tag or commit.")
@@ -117,6 +180,10 @@ class LanguageModel(models.Model):
             errors["aliases"] = str(_('Write a list of names, for example ["Orion", "Orion 7B"].'))
         if not isinstance(self.battle_weight, int | float) or not math.isfinite(self.battle_weight):
             errors["battle_weight"] = str(_("Write a number."))
+        if self.endpoint and self.engine != REMOTE_ENGINE:
+            errors["endpoint"] = str(_("Only the engine openai_compatible uses an endpoint. Take one of the two away."))
+        if not self.endpoint and self.engine == REMOTE_ENGINE and self.status != self.Status.LISTED:
+            errors["endpoint"] = str(_("Choose the endpoint that has the model, or add it first."))
         if self._descends_from_itself():
             errors["parent"] = str(_("A model cannot be made from itself."))
         try:
@@ -174,7 +241,7 @@ def sampling_from(decoding: Any) -> SamplingParams:
     try:
         return read_options(SamplingParams, {**decoding, "stop": (stop,) if isinstance(stop, str) else stop})
     except BadOptions as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(translated(error.args[0])) from error
 
 
 def sees_internal(user: User | AnonymousUser) -> bool:

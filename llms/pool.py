@@ -17,6 +17,7 @@ from typing import NamedTuple, Self
 
 from django.conf import settings
 
+from llms.endpoints import Address
 from llms.engines.base import Engine, EngineError, LoadingFailed
 from llms.engines.registry import engine_class
 from llms.models import LanguageModel
@@ -36,10 +37,12 @@ class EngineKey(NamedTuple):
     source: str
     revision: str
     options: str
+    address: Address | None = None
 
     @classmethod
     def of(cls, llm: LanguageModel) -> Self:
-        return cls(llm.engine, llm.source, llm.revision, json.dumps(llm.options, sort_keys=True))
+        address = Address.of(llm.endpoint) if llm.endpoint else None
+        return cls(llm.engine, llm.source, llm.revision, json.dumps(llm.options, sort_keys=True), address)
 
 
 class Readiness(StrEnum):
@@ -152,7 +155,11 @@ def _bring_up(key: EngineKey) -> Engine:
     logger.info("loading engine %s for %s", key.engine, key.source or "(no source)")
     try:
         engine = engine_class(key.engine).from_options(
-            key.source, key.revision, json.loads(key.options), cache_dir=settings.MODELS_DIR
+            key.source,
+            key.revision,
+            json.loads(key.options),
+            cache_dir=settings.MODELS_DIR,
+            connection=key.address.connection() if key.address else None,
         )
     except EngineError:
         logger.exception("engine %s could not load %s", key.engine, key.source)

@@ -2,6 +2,7 @@
 
 from llms.engines.registry import UnknownEngine, engine_class
 from llms.models import LanguageModel
+from llms.translations import translated
 
 
 def problems(llm: LanguageModel) -> list[str]:
@@ -12,4 +13,4 @@ def problems(llm: LanguageModel) -> list[str]:
         engine = engine_class(llm.engine)
     except UnknownEngine as error:
         return [str(error)]
-    return engine.problems(llm.source, llm.revision, llm.options)
+    return [translated(problem) for problem in engine.problems(llm.source, llm.revision, llm.options)]

@@ -5,24 +5,37 @@ and MacGibbon 2006, "Creating non-parametric bootstrap samples using Poisson fre
 drawn as often as its effective number of votes, which keeps the mean and the variance of its sum.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-from scipy.special import expit
+from scipy.sparse import csr_array
+from scipy.special import expit, pdtr
 
-from stats.bradley_terry import MAX_LOG_ODDS_STEP, RATING_PER_STRENGTH, BradleyTerryFit
-from stats.comparisons import FloatArray, IntArray, InvalidLevelError, LengthMismatchError, Outcome, PairCounts, sums_at
-from stats.laplacian import laplacian, solve_grounded
+from stats.bradley_terry import MAX_LOG_ODDS_STEP, RATING_PER_STRENGTH, BradleyTerryFit, indicator
+from stats.comparisons import (
+    FloatArray,
+    IntArray,
+    InvalidLevelError,
+    InvalidWeightError,
+    LengthMismatchError,
+    Outcome,
+    PairCounts,
+)
+from stats.laplacian import Grounded, laplacian
 from stats.uncertainty import two_sided_quantile
 
 N_RESAMPLES: Final = 1000
-# Two steps from the ratings, a score step and a Newton step, are as good as all of them (Andrews 2002, "Higher-order
-# improvements of a computationally attractive k-step bootstrap"), and finite where all of them are not.
-# This part of the information of all votes is added to that of the drawn ones, which may have left an item out. Of no
-# effect on where steps lead in the end, it leaves about as much of what the last one has to go.
+# Steps from the ratings: one along the score, then chord steps. A few are as good as all of them (Andrews 2002,
+# "Higher-order improvements of a computationally attractive k-step bootstrap"), and finite where all of them are not.
+N_STEPS: Final = 4
+# This part of an item's information in all votes is added to that in the drawn ones, which may have left the item out.
 HELD: Final = 0.01
+PAIRS_AT_ONCE: Final = 2**18  # of all resamples that are refitted together, which keeps them in little memory
+FEW_VOTES: Final = 32  # up to so many, Poisson numbers are looked up in tables, which is faster than numpy draws them
+FEW_CELLS: Final = 16  # that make a table worth having
+MOST_VOTES: Final = 1e18  # that numpy draws a Poisson number of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,19 +70,20 @@ def poisson_bootstrap(
     n_resamples: int = N_RESAMPLES,
     confidence_level: float = 0.95,
 ) -> Bootstrap:
-    """Refit resampled counts, in the gauge of `fit` and with its weights; O(n_resamples * n_rated ** 3).
+    """Refit resampled counts, in the gauge of `fit` and with its weights; O(n_resamples * (n_pairs + n_rated ** 2)).
 
-    An item whose drawn votes were all won moves up by as far as two steps lead, not without end. Raises StatsError:
-    counts of another number of items, a fit with a prior, no resamples, a level that is none.
+    The draws are within a hundredth of a standard error of full refits where every item has 150 votes or more, and the
+    nearer the more votes there are. An item whose drawn votes were all won moves up by as far as N_STEPS steps lead,
+    not without end. Votes that say the same throughout, such as ties alone, say it in every resample: only
+    `uncertainty.sandwich` allows for others. Raises StatsError: counts of another number of items, a fit with a prior,
+    no resamples, a level that is none.
     """
     _check(counts, fit, n_resamples, confidence_level)
-    cells = _cells(counts, fit)
-    votes = [_drawn(cells, rng) for _ in range(n_resamples)]
-    information = _information(cells, cells.strengths, cells.n_votes)
-    draws = cells.strengths + _score_steps(cells, votes, information)
-    for draw, drawn in zip(draws, votes, strict=True):
-        draw[:] = _stepped(cells, drawn, start=draw, held=HELD * information)
-    return _bootstrap(fit, draws, confidence_level)
+    if not fit.rated.any():
+        return _bootstrap(fit, np.empty((n_resamples, 0)), confidence_level)
+    board = _board(counts, fit)
+    blocks = [_refitted(board, drawn) for drawn in _resamples(board, rng, n_resamples)]
+    return _bootstrap(fit, np.concatenate(blocks, axis=1).T, confidence_level)
 
 
 def score_bootstrap(
@@ -86,22 +100,41 @@ def score_bootstrap(
     bootstrap inference".) Raises StatsError as `poisson_bootstrap` does.
     """
     _check(counts, fit, n_resamples, confidence_level)
-    cells = _cells(counts, fit)
-    votes = (_drawn(cells, rng) for _ in range(n_resamples))
-    steps = _score_steps(cells, votes, _information(cells, cells.strengths, cells.n_votes))
-    return _bootstrap(fit, cells.strengths + steps, confidence_level)
+    if not fit.rated.any():
+        return _bootstrap(fit, np.empty((n_resamples, 0)), confidence_level)
+    board = _board(counts, fit)
+    blocks = [
+        board.strengths + board.information.solve(board.gradient(drawn, board.strengths))
+        for drawn in _resamples(board, rng, n_resamples)
+    ]
+    return _bootstrap(fit, np.concatenate(blocks, axis=1).T, confidence_level)
+
+
+class _Drawn(NamedTuple):
+    """Sums of the weights of the drawn votes of some resamples, shapes (n_pairs, n_some)."""
+
+    left_points: FloatArray
+    total: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Cells:
-    """Pairs of rated items, renumbered from 0; tables of shape (n_pairs, 3): left, right, half a win each."""
+class _Board:
+    """Pairs of rated items, renumbered from 0; of each pair three cells: left won, right won, half a win each."""
 
     left: IntArray
     right: IntArray
-    n_votes: FloatArray  # sum of the weights
-    effective: FloatArray  # how many votes of one weight vary as much
-    strengths: FloatArray
-    n_items: int
+    ends: csr_array  # column p is e_left - e_right of pair p; shape (n_items, n_pairs)
+    votes: "_PoissonCells"  # of each cell, how many votes of one weight vary as much as its own do
+    weight: FloatArray  # of each of those, shape (3, n_pairs, 1)
+    information_of_items: FloatArray  # in all votes, shape (n_items, 1)
+    strengths: FloatArray  # as fitted, shape (n_items, 1)
+    bend: FloatArray  # p(1-p) of each pair, shape (n_pairs, 1)
+    information: Grounded
+
+    def gradient(self, drawn: _Drawn, strengths: FloatArray) -> FloatArray:
+        """Points scored less points expected, shape (n_items, n_some)."""
+        expected = drawn.total * expit(strengths[self.left] - strengths[self.right])
+        return np.asarray(self.ends @ (drawn.left_points - expected))
 
 
 def _check(counts: PairCounts, fit: BradleyTerryFit, n_resamples: int, confidence_level: float) -> None:
@@ -112,65 +145,81 @@ def _check(counts: PairCounts, fit: BradleyTerryFit, n_resamples: int, confidenc
         )
     if fit.prior is not None:
         raise InvalidLevelError("Resampled votes know nothing of a prior: fit without one.")
-    if n_resamples < 1:
+    if not isinstance(n_resamples, int | np.integer) or n_resamples < 1:
         raise InvalidLevelError(f"Nothing can be learnt from {n_resamples} resamples.")
+    if (counts.totals**2 > MOST_VOTES * counts.squares).any():
+        raise InvalidWeightError(f"More than {MOST_VOTES} votes on a pair cannot be resampled.")
 
 
-def _cells(counts: PairCounts, fit: BradleyTerryFit) -> _Cells:
-    inside = fit.rated[counts.left] & fit.rated[counts.right]
-    number = np.cumsum(fit.rated) - 1
-    halves = sorted(fit.half_wins)
-
-    def three(table: FloatArray) -> FloatArray:
-        decided = table[inside][:, [Outcome.LEFT, Outcome.RIGHT]]
-        return np.column_stack([decided, table[inside][:, halves].sum(axis=1)])
-
-    totals, squares = three(counts.totals), three(counts.squares)
-    return _Cells(
-        left=number[counts.left[inside]],
-        right=number[counts.right[inside]],
-        n_votes=totals,
-        effective=np.divide(totals**2, squares, out=np.zeros_like(totals), where=squares > 0),
-        strengths=fit.strengths[fit.rated],
-        n_items=int(fit.rated.sum()),
+def _board(counts: PairCounts, fit: BradleyTerryFit) -> _Board:
+    votes, strengths = counts.among(fit.rated), fit.strengths[fit.rated]
+    three = np.stack([indicator({Outcome.LEFT}), indicator({Outcome.RIGHT}), indicator(fit.half_wins)])
+    totals, squares = three @ votes.totals.T, three @ votes.squares.T
+    log_odds = strengths[votes.left] - strengths[votes.right]
+    bend = expit(log_odds) * expit(-log_odds)
+    information = laplacian(votes.left, votes.right, weight=totals.sum(axis=0) * bend, n_items=votes.n_items)
+    signs = np.repeat([1.0, -1.0], len(bend))
+    places = np.concatenate([votes.left, votes.right]), np.tile(np.arange(len(bend)), 2)
+    return _Board(
+        left=votes.left,
+        right=votes.right,
+        ends=csr_array((signs, places), shape=(votes.n_items, len(bend))),
+        votes=_poisson_cells(np.divide(totals**2, squares, out=np.zeros_like(totals), where=squares > 0).ravel()),
+        weight=np.divide(squares, totals, out=np.zeros_like(totals), where=totals > 0)[:, :, np.newaxis],
+        information_of_items=np.diagonal(information)[:, np.newaxis],
+        strengths=strengths[:, np.newaxis],
+        bend=bend[:, np.newaxis],
+        information=Grounded(information),
     )
 
 
-def _drawn(cells: _Cells, rng: np.random.Generator) -> FloatArray:
-    """The sums of the weights of the drawn votes, shape (n_pairs, 3)."""
-    weight = np.divide(cells.n_votes, cells.effective, out=np.zeros_like(cells.n_votes), where=cells.effective > 0)
-    return np.asarray(rng.poisson(cells.effective) * weight)
+def _resamples(board: _Board, rng: np.random.Generator, n_resamples: int) -> Iterator[_Drawn]:
+    """All of them, in blocks."""
+    n_pairs = len(board.left)
+    at_once = max(1, PAIRS_AT_ONCE // max(n_pairs, 1))
+    for done in range(0, n_resamples, at_once):
+        n_some = min(at_once, n_resamples - done)
+        won, lost, tied = board.votes.drawn(rng, n_some).reshape(3, n_pairs, n_some) * board.weight
+        yield _Drawn(left_points=won + tied / 2, total=won + lost + tied)
 
 
-def _gradient(cells: _Cells, strengths: FloatArray, votes: FloatArray) -> FloatArray:
-    log_odds = strengths[cells.left] - strengths[cells.right]
-    left_points, right_points = votes[:, 0] + votes[:, 2] / 2, votes[:, 1] + votes[:, 2] / 2
-    surplus = left_points * expit(-log_odds) - right_points * expit(log_odds)
-    gained = sums_at(cells.left, surplus, length=cells.n_items)
-    return gained - sums_at(cells.right, surplus, length=cells.n_items)
+class _PoissonCells(NamedTuple):
+    """Expected numbers, shape (n_cells,); and cells of equal ones, with their distribution function from 0 on."""
+
+    expected: FloatArray
+    tables: tuple[tuple[IntArray, FloatArray], ...]
+    others: IntArray
+
+    def drawn(self, rng: np.random.Generator, n_some: int) -> FloatArray:
+        """Poisson numbers, shape (n_cells, n_some)."""
+        numbers = np.empty((len(self.expected), n_some))
+        numbers[self.others] = rng.poisson(self.expected[self.others, np.newaxis], (len(self.others), n_some))
+        for cells, distribution in self.tables:
+            numbers[cells] = np.searchsorted(distribution, rng.random((len(cells), n_some)), side="right")
+        return numbers
 
 
-def _information(cells: _Cells, strengths: FloatArray, votes: FloatArray) -> FloatArray:
-    log_odds = strengths[cells.left] - strengths[cells.right]
-    weight = votes.sum(axis=1) * expit(log_odds) * expit(-log_odds)
-    return laplacian(cells.left, cells.right, weight=weight, n_items=cells.n_items)
+def _poisson_cells(expected: FloatArray) -> _PoissonCells:
+    values, which, n_cells = np.unique(expected, return_inverse=True, return_counts=True)
+    looked_up = (values <= FEW_VOTES) & (n_cells >= FEW_CELLS)
+    up_to = np.arange(4 * FEW_VOTES)
+    tables = tuple((np.flatnonzero(which == value), pdtr(up_to, values[value])) for value in np.flatnonzero(looked_up))
+    return _PoissonCells(expected, tables, others=np.flatnonzero(~looked_up[which]))
 
 
-def _score_steps(cells: _Cells, votes: Iterable[FloatArray], information: FloatArray) -> FloatArray:
-    """One step for each drawn table of votes along the information of all votes, shape (n_resamples, n_items)."""
-    gradients = np.array([_gradient(cells, cells.strengths, drawn) for drawn in votes])
-    if not cells.n_items:
-        return gradients
-    steps = solve_grounded(information, gradients.T).T
-    return np.asarray(steps)
+def _refitted(board: _Board, drawn: _Drawn) -> FloatArray:
+    """Strengths of each resample, shape (n_items, n_some).
 
-
-def _stepped(cells: _Cells, votes: FloatArray, *, start: FloatArray, held: FloatArray) -> FloatArray:
-    if not cells.n_items:
-        return start
-    step = solve_grounded(_information(cells, start, votes) + held, _gradient(cells, start, votes))
-    largest = np.abs(step[cells.left] - step[cells.right]).max()
-    return np.asarray(start + step * (MAX_LOG_ODDS_STEP / max(largest, MAX_LOG_ODDS_STEP)))
+    A chord step is along the information of all votes, made to fit the drawn ones by what it says of each item alone.
+    """
+    of_drawn = abs(board.ends) @ (drawn.total * board.bend)
+    scale = np.sqrt(HELD + of_drawn / board.information_of_items)
+    strengths = np.repeat(board.strengths, drawn.total.shape[1], axis=1)
+    for step_number in range(N_STEPS):
+        by_item = scale if step_number else 1.0
+        step = board.information.solve(board.gradient(drawn, strengths) / by_item) / by_item
+        strengths += np.clip(step, -MAX_LOG_ODDS_STEP, MAX_LOG_ODDS_STEP)
+    return strengths
 
 
 def _bootstrap(fit: BradleyTerryFit, strengths: FloatArray, confidence_level: float) -> Bootstrap:

@@ -15,7 +15,7 @@ from scipy.special import expit
 from stats.bradley_terry import HALF_WINS, RATING_PER_STRENGTH, Anchor, BradleyTerryFit, Gauge, fit
 from stats.comparisons import FloatArray, IntArray, LengthMismatchError, Outcome, PairCounts, sums_at
 from stats.laplacian import laplacian
-from stats.uncertainty import PRIOR_VOTES, PairVotes, Uncertainty, prior_share, sandwich_covariance, two_sided_quantile
+from stats.uncertainty import PRIOR_VOTES, PairVotes, Uncertainty, check_options, prior_share, sandwich_covariance
 
 
 def against_bar(counts: PairCounts) -> PairCounts:
@@ -26,11 +26,13 @@ def against_bar(counts: PairCounts) -> PairCounts:
     met = between.any(axis=1)
     cleared, cleared_squares = _at_bar(counts, counts.totals), _at_bar(counts, counts.squares)
     judged = np.flatnonzero(cleared.any(axis=1))
+    left = np.concatenate([counts.left[met], judged])
+    order = np.argsort(left, kind="stable")  # the bar has the highest number, so it comes last among equals
     return PairCounts(
-        left=np.concatenate([counts.left[met], judged]),
-        right=np.concatenate([counts.right[met], np.full(len(judged), counts.n_items)]),
-        totals=np.concatenate([between[met], cleared[judged]]),
-        squares=np.concatenate([between_squares[met], cleared_squares[judged]]),
+        left=left[order],
+        right=np.concatenate([counts.right[met], np.full(len(judged), counts.n_items)])[order],
+        totals=np.concatenate([between[met], cleared[judged]])[order],
+        squares=np.concatenate([between_squares[met], cleared_squares[judged]])[order],
         n_items=counts.n_items + 1,
     )
 
@@ -62,7 +64,7 @@ def bar_sandwich(
 
     Here the prior votes are added to what the votes vary by, not mixed with it. Raises StatsError.
     """
-    two_sided_quantile(confidence_level)
+    check_options(confidence_level, prior_votes)
     if counts.n_items + 1 != len(fit.strengths):
         raise LengthMismatchError(
             f"The fit is of {len(fit.strengths)} items, the bar among them, and the counts are of {counts.n_items}."

@@ -18,6 +18,7 @@ from scipy.special import expit
 from stats.comparisons import (
     BoolArray,
     FloatArray,
+    InvalidLevelError,
     InvalidWeightError,
     ItemIndexError,
     Outcome,
@@ -36,6 +37,7 @@ RATING_BASE: Final = 10
 ANCHOR_RATING: Final = 1000
 RATING_PER_STRENGTH: Final = RATING_SCALE / float(np.log(RATING_BASE))
 
+DEVIATIONS_OF_PRIOR: Final = (1e-3, 1e9)  # what lies beyond is no prior: it says everything, or nothing
 HALF_WINS: Final = frozenset({Outcome.TIE, Outcome.BOTH_BAD})
 
 # Newton's method takes strictly uphill steps from anywhere, without a line search, if no step changes the log-odds of
@@ -43,7 +45,7 @@ HALF_WINS: Final = frozenset({Outcome.TIE, Outcome.BOTH_BAD})
 MAX_LOG_ODDS_STEP: Final = 1.5
 # The Newton decrement bounds how far any difference is from the maximum, in units of its model-based standard error;
 # a step of that many log-odds leaves about their product of it. From near the maximum this falls quadratically.
-ACCURACY: Final = 1e-12
+ACCURACY: Final = 1e-9
 MAX_ITERATIONS: Final = 100  # 5 or 6 are usual; each adds about one to the log-odds of a very one-sided pair
 
 
@@ -72,9 +74,10 @@ class NormalPrior(NamedTuple):
     @property
     def precision(self) -> float:
         """One over the variance of a strength, in natural-log units. Raises InvalidWeightError."""
-        if not 0 < self.standard_deviation < float("inf"):
+        least, most = DEVIATIONS_OF_PRIOR
+        if not least <= self.standard_deviation <= most:
             raise InvalidWeightError(
-                f"The standard deviation of a prior must be finite and above 0, not {self.standard_deviation}."
+                f"The standard deviation of a prior is from {least} to {most} points, not {self.standard_deviation}."
             )
         return (RATING_PER_STRENGTH / self.standard_deviation) ** 2
 
@@ -137,7 +140,8 @@ def fit(
     Raises StatsError: an anchor that is not rated, a decided outcome in `half_wins`, weights or a prior that cannot be
     computed with.
     """
-    points = half_points(counts, frozenset(half_wins))
+    halves = checked_half_wins(half_wins)
+    points = half_points(counts, halves)
     links = connectivity(points)
     rated = links.rated if prior is None else _linked(links)
     among_rated = points.among(rated)
@@ -150,7 +154,7 @@ def fit(
         ratings=level + RATING_PER_STRENGTH * strengths,
         connectivity=links,
         gauge_weights=weights,
-        half_wins=frozenset(half_wins),
+        half_wins=halves,
         converged=best.converged,
         n_iterations=best.n_iterations,
         gradient_norm=best.gradient_norm,
@@ -168,16 +172,29 @@ def win_probability(rating_difference: float | FloatArray) -> float | FloatArray
     return float(probability) if np.ndim(probability) == 0 else np.asarray(probability)
 
 
-def half_points(counts: PairCounts, half_wins: frozenset[Outcome]) -> PairPoints:
+def checked_half_wins(half_wins: Collection[Outcome]) -> frozenset[Outcome]:
+    """The undecided outcomes that count as half a win for each side. Raises UnknownOutcomeError."""
+    if unknown := [each for each in half_wins if each not in set(Outcome)]:
+        raise UnknownOutcomeError(f"{unknown[0]} is no outcome that could be half a win for both sides.")
+    if decided := set(half_wins) & {Outcome.LEFT, Outcome.RIGHT}:
+        winner = Outcome(min(decided)).name
+        raise UnknownOutcomeError(f"{winner} names a winner and cannot be half a win for both sides.")
+    return frozenset(Outcome(each) for each in half_wins)
+
+
+def indicator(outcomes: Collection[Outcome]) -> FloatArray:
+    """1 for each of these outcomes and 0 for the others, shape (4,)."""
+    return np.isin(list(Outcome), list(outcomes)).astype(np.float64)
+
+
+def half_points(counts: PairCounts, half_wins: Collection[Outcome]) -> PairPoints:
     """What each side scored, the outcomes in `half_wins` being half a point each. Raises UnknownOutcomeError."""
-    if decided := half_wins & {Outcome.LEFT, Outcome.RIGHT}:
-        raise UnknownOutcomeError(f"{min(decided).name} names a winner and cannot be half a win for both sides.")
-    undecided = counts.totals[:, sorted(half_wins)].sum(axis=1)
+    halves = counts.totals @ indicator(checked_half_wins(half_wins)) / 2
     return PairPoints(
         left=counts.left,
         right=counts.right,
-        left_points=counts.wins_left + undecided / 2,
-        right_points=counts.wins_right + undecided / 2,
+        left_points=counts.wins_left + halves,
+        right_points=counts.wins_right + halves,
         n_items=counts.n_items,
     )
 
@@ -192,37 +209,43 @@ def _linked(links: Connectivity) -> BoolArray:
 
 
 def maximum(points: PairPoints, max_iterations: int, *, precision: float) -> Maximum:
-    """Newton's method from equal strengths, on items that are all tied together, or held by a prior."""
+    """Newton's method from equal strengths, on items that are all tied together, or held by a prior.
+
+    A long step is taken in full if it still leads uphill at its end: what is concave has then risen all the way.
+    Otherwise it is shortened to MAX_LOG_ODDS_STEP.
+    """
     strengths = np.zeros(points.n_items)
+    gradient, bend = _slopes(points, strengths, precision)
     converged = points.n_items == 0
     n_iterations = 0
     while not converged and n_iterations < max_iterations:
-        gradient, bend = _slopes(points, strengths)
-        gradient -= precision * strengths
-        information = laplacian(points.left, points.right, weight=bend, n_items=points.n_items)
-        step = _newton_step(information, gradient, precision=precision)
-        log_odds_step = np.abs(step[points.left] - step[points.right]).max()
-        strengths = strengths + step * (MAX_LOG_ODDS_STEP / max(log_odds_step, MAX_LOG_ODDS_STEP))
-        converged = bool(math.sqrt(max(float(gradient @ step), 0.0)) * min(log_odds_step, 1.0) <= ACCURACY)
+        step = _newton_step(points, bend, gradient=gradient, precision=precision)
+        length = float(np.abs(step[points.left] - step[points.right]).max())
+        converged = math.sqrt(max(float(gradient @ step), 0.0)) * min(length, 1.0) <= ACCURACY
+        start, strengths = strengths, strengths + step
+        gradient, bend = _slopes(points, strengths, precision)
+        if length > MAX_LOG_ODDS_STEP and gradient @ step < 0:
+            strengths = start + step * (MAX_LOG_ODDS_STEP / length)
+            gradient, bend = _slopes(points, strengths, precision)
         n_iterations += 1
-    gradient_norm = float(np.abs(_slopes(points, strengths)[0] - precision * strengths).max(initial=0.0))
-    return Maximum(strengths, converged, n_iterations, gradient_norm)
+    return Maximum(strengths, converged, n_iterations, float(np.abs(gradient).max(initial=0.0)))
 
 
-def _newton_step(information: FloatArray, gradient: FloatArray, *, precision: float) -> FloatArray:
+def _newton_step(points: PairPoints, bend: FloatArray, *, gradient: FloatArray, precision: float) -> FloatArray:
+    information = laplacian(points.left, points.right, weight=bend, n_items=points.n_items)
     if precision:
-        return solve_positive(information + precision * np.eye(len(gradient)), gradient)
+        return solve_positive(information + precision * np.eye(points.n_items), gradient)
     return solve_grounded(information, gradient)
 
 
-def _slopes(points: PairPoints, strengths: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _slopes(points: PairPoints, strengths: FloatArray, precision: float) -> tuple[FloatArray, FloatArray]:
     """Points scored minus points expected, per item; and n p(1-p) per pair, the weights of the second derivatives."""
     log_odds = strengths[points.left] - strengths[points.right]
     p, q = expit(log_odds), expit(-log_odds)  # q is 1 - p without the cancellation
     surplus = points.left_points * q - points.right_points * p
     gained = sums_at(points.left, surplus, length=points.n_items)
-    gradient = gained - sums_at(points.right, surplus, length=points.n_items)
-    return gradient, points.total * p * q
+    lost = sums_at(points.right, surplus, length=points.n_items)
+    return gained - lost - precision * strengths, points.total * p * q
 
 
 def gauge_weights(
@@ -235,7 +258,7 @@ def gauge_weights(
         weights[gauge.item] = 1.0
         return weights, gauge.rating
     importance = np.ones(among_rated.n_items)
-    if gauge is Gauge.VOTE_WEIGHTED_MEAN:
+    if Gauge(gauge) is Gauge.VOTE_WEIGHTED_MEAN:
         ends = np.concatenate([among_rated.left, among_rated.right])
         importance = sums_at(ends, np.tile(among_rated.total, 2), length=among_rated.n_items)
     weights[rated] = importance / (importance.sum() or 1.0)
@@ -243,9 +266,12 @@ def gauge_weights(
 
 
 def _check_anchor(anchor: Anchor, links: Connectivity, rated: BoolArray) -> None:
-    n_items = len(rated)
-    if not 0 <= anchor.item < n_items:
-        raise ItemIndexError(f"The anchor {anchor.item} is not the number of one of {n_items} items (0 is the first).")
+    if not isinstance(anchor.item, int | np.integer) or not 0 <= anchor.item < len(rated):
+        raise ItemIndexError(
+            f"The anchor {anchor.item} is not the number of one of {len(rated)} items (0 is the first)."
+        )
+    if not math.isfinite(anchor.rating):
+        raise InvalidLevelError(f"The rating of an anchor must be finite, not {anchor.rating}.")
     if not rated[anchor.item]:
         status = links.statuses[anchor.item].value
         raise UnratedItemError(f"Item {anchor.item} cannot anchor the ratings, as it has none itself ({status}).")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
+from scipy.special import logsumexp
 
 from stats.comparisons import (
     Comparisons,
@@ -14,11 +15,15 @@ from stats.comparisons import (
     LengthMismatchError,
     sums_at,
 )
+from stats.suspicions import log_pushed
 from stats.vote_predictions import LEFT, RIGHT, VoteHistory, columns_of, predictions
-from stats.voters import ALPHA, BOOST_SHARE, pressed, rows
+from stats.voters import ALPHA, rows
 
 WINDOW_SECONDS: Final = 6 * 3600.0
 FEWEST_VOTERS: Final = 3
+PHASES: Final = (0.0, 0.5)  # where windows begin, in windows
+# What share of an item's voters may push it: of those with so many votes on it, and of the others
+SHARES: Final = ((1, 0.05, 0.0), (1, 0.2, 0.0), (1, 0.5, 0.0), (3, 0.7, 0.02))
 
 
 class CampaignRules(NamedTuple):
@@ -27,7 +32,11 @@ class CampaignRules(NamedTuple):
 
 
 class Campaign(NamedTuple):
-    """`log_evidence` is that of the votes on the item in the window without those of the voter who adds most to it."""
+    """`voters` are those who more probably than not took part.
+
+    `log_evidence` is that of the votes on the item in the window without those of the voter who adds most to it, times
+    the weight of the test in weights of an average one.
+    """
 
     item: int
     boosted: bool  # False: the item was made to lose
@@ -55,12 +64,24 @@ class _Timed(NamedTuple):
 
 
 class _Sums(NamedTuple):
-    """Per item, window and voter, sorted by them: log evidence that the voter boosts and that the voter sinks it."""
+    """Per window, item and voter, sorted by them: log evidence that the voter boosts and that the voter sinks it."""
 
     window: IntArray
     item: IntArray
     voter: IntArray
+    n_votes: FloatArray
     evidence: FloatArray  # (n_sums, 2)
+
+
+class _Looks(NamedTuple):
+    """At one item in one window each, if three or more voters met it there; shapes (n_looks,) and (n_looks, 2)."""
+
+    sums: _Sums
+    first: IntArray  # of the rows of sums
+    last: IntArray
+    repeats: FloatArray  # pairs of votes by one and the same voter, without the voter who has most
+    evidence: FloatArray  # without the strongest voter
+    likeliest: IntArray  # of SHARES
 
 
 def find_campaigns(
@@ -75,24 +96,34 @@ def find_campaigns(
 
     `voter` and `times` have shape (n_votes,); votes without a voter (negative) or a time (NaN) are left out. The votes
     are part of the history; those of a window are taken out of it before the window is judged. There the likelihood
-    ratio of "these voters boost (or sink) the item" is an e-value: honest voters give it an expectation of 1. A
-    campaign is named if three or more voters took part and the ratio exceeds n_tests / alpha even without the voter who
-    adds most to it. By Markov's inequality, added up over the tests, honest voters are named at all with a probability
-    of at most alpha (for known probabilities; see `voters` and `bench/voters.py`). Raises StatsError.
+    ratio of "each of these voters boosts (or sinks) the item with some probability, and otherwise is honest", averaged
+    over what that probability may be (SHARES), is an e-value: honest voters give it an expectation of 1. It grows by
+    those who push, whoever they are, and loses little by each who does not. The tests weigh the more, the more often
+    the same voters met the item again; who met what is chosen by the draw, not by the outcomes of honest votes.
+
+    A campaign is named if three or more voters probably took part and weight * ratio exceeds 1 / alpha even without the
+    voter who adds most. By Markov's inequality, added up over the tests, honest voters are named at all with a
+    probability of at most alpha (for known probabilities; see `voters` and `bench/voters.py`). Raises StatsError.
     """
     window, alpha = rules or CampaignRules()
     _check(_Timed(votes, voter, times), window=window, alpha=alpha)
     known = np.flatnonzero((voter >= 0) & np.isfinite(times))
     timed = _Timed(rows(votes, known), voter[known], times[known])
+    looks = [_looks(_sums(timed, history, window=window, phase=phase)) for phase in PHASES]
+    n_looks = sum(len(look.first) for look in looks)
+    usual = sum(look.repeats.sum() for look in looks) / max(n_looks, 1)
+    log_limit = float(np.log(max(2 * n_looks, 1) / alpha))
     found: list[Campaign] = []
-    n_tests = 0
-    for phase in (0.0, 0.5):
-        candidates, n_looks = _candidates(_sums(timed, history, window=window, phase=phase), window=window, phase=phase)
-        found += candidates
-        n_tests += n_looks
-    log_limit = float(np.log(max(n_tests, 1) / alpha))
-    named = sorted((one for one in found if one.log_evidence > log_limit), key=lambda one: -one.log_evidence)
-    return CampaignReport(campaigns=tuple(named), n_tests=n_tests, log_limit=log_limit)
+    for phase, look in zip(PHASES, looks, strict=True):
+        weighed = look.evidence + _log_favour(look.repeats, usual=usual)[:, np.newaxis]
+        for number, kind in np.argwhere(weighed > log_limit).tolist():
+            start = (float(look.sums.window[look.first[number]]) - phase) * window
+            voters = _voters(look, number, kind)
+            if len(voters) >= FEWEST_VOTERS:
+                item = int(look.sums.item[look.first[number]])
+                found.append(Campaign(item, kind == 0, start, start + window, voters, float(weighed[number, kind])))
+    found.sort(key=lambda one: -one.log_evidence)
+    return CampaignReport(campaigns=tuple(found), n_tests=2 * n_looks, log_limit=log_limit)
 
 
 def _sums(timed: _Timed, history: VoteHistory, *, window: float, phase: float) -> _Sums:
@@ -100,32 +131,52 @@ def _sums(timed: _Timed, history: VoteHistory, *, window: float, phase: float) -
     number = np.floor(timed.times / window + phase).astype(np.int64)
     h = predictions(history, votes, own=number)
     column = columns_of(votes)
-    won, lost = (np.log(pressed(h, column, button=button, share=BOOST_SHARE)) for button in (LEFT, RIGHT))
+    won, lost = (log_pushed(h, column, button=button) for button in (LEFT, RIGHT))
     keys = np.column_stack([np.tile(number, 2), np.concatenate([votes.left, votes.right]), np.tile(timed.voter, 2)])
     groups, group = np.unique(keys, axis=0, return_inverse=True)
     group = group.reshape(-1)
-    boosted = sums_at(group, np.concatenate([won, lost]), length=len(groups))
-    sunk = sums_at(group, np.concatenate([lost, won]), length=len(groups))
-    return _Sums(groups[:, 0], groups[:, 1], groups[:, 2], np.column_stack([boosted, sunk]))
-
-
-def _candidates(sums: _Sums, *, window: float, phase: float) -> tuple[list[Campaign], int]:
-    """Where there is any evidence at all, and how many tests were made."""
-    places, starts, n_voters = np.unique(
-        np.column_stack([sums.window, sums.item]), axis=0, return_index=True, return_counts=True
+    n_votes, boosted, sunk = (
+        sums_at(group, values, length=len(groups))
+        for values in (np.ones(len(group)), np.concatenate([won, lost]), np.concatenate([lost, won]))
     )
-    tested = n_voters >= FEWEST_VOTERS
-    if not tested.any():
-        return [], 0
-    total = np.add.reduceat(sums.evidence, starts)
-    left = total - np.maximum(np.maximum.reduceat(sums.evidence, starts), 0.0)
-    campaigns = []
-    for place, kind in np.argwhere(tested[:, np.newaxis] & (left > 0)).tolist():
-        start = (float(places[place, 0]) - phase) * window
-        voters = sums.voter[starts[place] : starts[place] + n_voters[place]].tolist()
-        item = int(places[place, 1])
-        campaigns.append(Campaign(item, kind == 0, start, start + window, tuple(voters), float(left[place, kind])))
-    return campaigns, 2 * int(tested.sum())
+    return _Sums(groups[:, 0], groups[:, 1], groups[:, 2], n_votes, np.column_stack([boosted, sunk]))
+
+
+def _looks(sums: _Sums) -> _Looks:
+    places = np.column_stack([sums.window, sums.item])
+    starts, n_voters = np.unique(places, axis=0, return_index=True, return_counts=True)[1:]
+    share = _shares(sums.n_votes)[:, np.newaxis]
+    mixed = np.logaddexp(np.log1p(-share), np.log(share) + sums.evidence[:, :, np.newaxis])
+    pairs = sums.n_votes * (sums.n_votes - 1) / 2
+    many = n_voters >= FEWEST_VOTERS
+    evidence = np.add.reduceat(mixed, starts) - np.maximum(np.maximum.reduceat(mixed, starts), 0.0)
+    return _Looks(
+        sums=sums,
+        first=starts[many],
+        last=(starts + n_voters)[many],
+        repeats=(np.add.reduceat(pairs, starts) - np.maximum.reduceat(pairs, starts))[many],
+        evidence=(logsumexp(evidence, axis=-1) - np.log(len(SHARES)))[many],
+        likeliest=np.argmax(evidence, axis=-1)[many],
+    )
+
+
+def _log_favour(repeats: FloatArray, *, usual: float) -> FloatArray:
+    """How much more a look weighs than if all weighed alike: half of the weight goes by the repeats."""
+    return np.log((1 + repeats / usual) / 2) if usual > 0 else np.zeros(len(repeats))
+
+
+def _shares(n_votes: FloatArray) -> FloatArray:
+    """How probably each voter takes part, shape (n_voters, n_shares)."""
+    fewest, share, others = np.array(SHARES).T
+    return np.asarray(np.where(n_votes[:, np.newaxis] >= fewest, share, others))
+
+
+def _voters(looks: _Looks, number: int, kind: int) -> tuple[int, ...]:
+    """Who more probably than not took part, by the shares that explain the votes best."""
+    there = slice(looks.first[number], looks.last[number])
+    share = _shares(looks.sums.n_votes[there])[:, looks.likeliest[number, kind]]
+    took_part = looks.sums.evidence[there, kind] > np.log((1 - share) / share)
+    return tuple(looks.sums.voter[there][took_part].tolist())
 
 
 def _check(timed: _Timed, *, window: float, alpha: float) -> None:

@@ -5,11 +5,11 @@ a question about them, is raised as one of:
 
 StatsError
 ├── LengthMismatchError      arrays that belong together differ in length
-├── ItemIndexError           an item number that is not one
+├── ItemIndexError           an item number, or a number of items, that is not one
 ├── SelfPairError            an item compared with itself
 ├── UnknownOutcomeError      an outcome outside `Outcome`, or of no use where it was given
-├── InvalidWeightError       a weight or a count that is negative, infinite or not a number
-├── InvalidLevelError        a confidence level, or a number of draws, outside its range
+├── InvalidWeightError       a weight or a count that is negative, not a number, or too large or small to be squared
+├── InvalidLevelError        a confidence level, a number of draws or another setting outside its range
 ├── UnratedItemError         an item without a rating was asked to anchor the scale
 ├── InvalidCovariateError    a covariate that is not a number for every comparison
 ├── CollinearCovariatesError covariates that others, or the items themselves, already say
@@ -26,6 +26,8 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from stats.pair_tables import chunks, distinct, outside, table, worth_a_table
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -35,48 +37,37 @@ class StatsError(ValueError):
     """Anything this package refuses; the message is a sentence for whoever passed the numbers in."""
 
 
-class LengthMismatchError(StatsError):
-    pass
+class LengthMismatchError(StatsError): ...
 
 
-class ItemIndexError(StatsError):
-    pass
+class ItemIndexError(StatsError): ...
 
 
-class SelfPairError(StatsError):
-    pass
+class SelfPairError(StatsError): ...
 
 
-class UnknownOutcomeError(StatsError):
-    pass
+class UnknownOutcomeError(StatsError): ...
 
 
-class InvalidWeightError(StatsError):
-    pass
+class InvalidWeightError(StatsError): ...
 
 
-class InvalidLevelError(StatsError):
-    pass
+class InvalidLevelError(StatsError): ...
 
 
-class UnratedItemError(StatsError):
-    pass
+class UnratedItemError(StatsError): ...
 
 
-class InvalidCovariateError(StatsError):
-    pass
+class InvalidCovariateError(StatsError): ...
 
 
-class CollinearCovariatesError(StatsError):
-    pass
+class CollinearCovariatesError(StatsError): ...
 
 
-class SeparatedCovariatesError(StatsError):
-    pass
+class SeparatedCovariatesError(StatsError): ...
 
 
-class IllConditionedError(StatsError):
-    pass
+class IllConditionedError(StatsError): ...
 
 
 class Outcome(IntEnum):
@@ -89,8 +80,9 @@ class Outcome(IntEnum):
 
 
 ONE: Final = np.float64(1.0)
-ROWS_PER_CHUNK: Final = 2**17
-LARGEST_TABLE: Final = 2**22  # entries that are worth having for few comparisons
+LARGEST_WEIGHT: Final = 1e100  # its square is a number too; 1 / LARGEST_WEIGHT is the smallest above 0
+MOST_ITEMS: Final = 2**24
+SELF_PAIR: Final = "Item {} was compared with itself, which says nothing about it."
 TURNED_ROUND: Final = np.array([Outcome.RIGHT, Outcome.LEFT, Outcome.TIE, Outcome.BOTH_BAD])
 
 
@@ -124,24 +116,26 @@ class Comparisons:
             left=lefts,
             right=_whole_numbers(right, "right"),
             outcome=_whole_numbers(outcome, "outcome", error=UnknownOutcomeError),
-            weight=np.broadcast_to(ONE, lefts.shape) if weight is None else np.asarray(weight, dtype=np.float64),
+            weight=np.broadcast_to(ONE, lefts.shape) if weight is None else _numbers(weight),
             n_items=n_items,
         )
 
     def __post_init__(self) -> None:
         self._check_lengths()
         self._check_items()
-        if (unknown := _outside(self.outcome, len(Outcome))) is not None:
-            raise UnknownOutcomeError(f"{unknown} is no outcome; the outcomes are {_named(Outcome)}.")
-        distinct = self.weight[:1] if self.is_plain else self.weight
-        valid = np.isfinite(distinct) & (distinct >= 0)
-        if not valid.all():
-            raise InvalidWeightError(f"A weight or count must be finite and from 0 up, not {distinct[~valid][0]}.")
+        _check_outcomes(self.outcome)
+        if not self.is_plain:
+            _check_weights(self.weight)
 
     @property
     def is_plain(self) -> bool:
         """Whether the comparisons were given without weights; one number then stands for all of them."""
         return self.weight.strides == (0,) and bool((self.weight[:1] == ONE).all())
+
+    def part(self, which: slice | IntArray) -> Self:
+        """Some of the comparisons, or all of them in another order."""
+        left, right, outcome = self.left[which], self.right[which], self.outcome[which]
+        return replace(self, left=left, right=right, outcome=outcome, weight=self.weight[which])
 
     def _check_lengths(self) -> None:
         shapes = {name: getattr(self, name).shape for name in ("left", "right", "outcome", "weight")}
@@ -149,14 +143,9 @@ class Comparisons:
             raise LengthMismatchError(f"left, right, outcome and weight must be equally long lists, not {shapes}.")
 
     def _check_items(self) -> None:
-        if self.n_items < 0:
-            raise ItemIndexError(f"The number of items cannot be {self.n_items}.")
-        for items in (self.left, self.right):
-            if (stranger := _outside(items, self.n_items)) is not None:
-                raise ItemIndexError(f"{stranger} is not the number of one of {self.n_items} items (0 is the first).")
-        same = self.left == self.right
-        if same.any():
-            raise SelfPairError(f"Item {self.left[same][0]} was compared with itself, which says nothing about it.")
+        _check_numbering(self.n_items, self.left, self.right)
+        if (same := self.left == self.right).any():
+            raise SelfPairError(SELF_PAIR.format(self.left[same][0]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,8 +155,8 @@ class PairCounts:
     `left` and `right` have shape (n_pairs,): every pair that met, once, with left < right, in ascending order.
     `totals` and `squares` have shape (n_pairs, 4), one column per `Outcome`: the sum of the weights and the sum of the
     squared weights. Of plain votes both are the number of votes; they part when votes are weighted, and a variance
-    needs the second. Made by `from_comparisons` or `from_cells`, which fold (i, j) and (j, i) into one pair with the
-    outcome turned round.
+    needs the second. Made by the class methods, which fold (i, j) and (j, i) into one pair with the outcome turned
+    round; made by hand they are checked.
     """
 
     left: IntArray
@@ -176,12 +165,45 @@ class PairCounts:
     squares: FloatArray
     n_items: int
 
+    def __post_init__(self) -> None:
+        shapes = {"right": self.left.shape, "totals": (*self.left.shape, 4), "squares": (*self.left.shape, 4)}
+        if any(getattr(self, name).shape != shape for name, shape in shapes.items()):
+            raise LengthMismatchError(f"Of {len(self.left)} pairs the arrays must have the shapes {shapes}.")
+        _check_numbering(self.n_items, self.left, self.right)
+        if (self.left >= self.right).any() or (np.diff(self.left * self.n_items + self.right) <= 0).any():
+            raise SelfPairError("Pairs must be given once each, in ascending order, the lower item number on the left.")
+        _check_sums(self.totals, self.squares)
+
+    @classmethod
+    def from_arrays(cls, left: npt.ArrayLike, right: npt.ArrayLike, *, outcome: npt.ArrayLike, n_items: int) -> Self:
+        """Count plain votes as `from_comparisons` does, but in one reading of the arrays. Raises StatsError."""
+        columns = np.asarray(left), np.asarray(right), np.asarray(outcome)
+        if (
+            len({column.shape for column in columns}) > 1
+            or columns[0].ndim != 1
+            or not worth_a_table(n_items, columns[0].size)
+        ):
+            return cls.from_comparisons(Comparisons.from_arrays(left, right, outcome=outcome, n_items=n_items))
+        parts = ([column[rows] for column in columns] for rows in chunks(columns[0].size))
+        counted = table((_checked(part, n_items) for part in parts), n_items)
+        if (same := np.flatnonzero(np.diagonal(counted, axis1=1, axis2=2).any(axis=0))).size:
+            raise SelfPairError(SELF_PAIR.format(same[0]))
+        return cls._of_table(counted)
+
     @classmethod
     def from_comparisons(cls, comparisons: Comparisons) -> Self:
-        if comparisons.is_plain:
-            comparisons = _counted(comparisons)
-            return cls._fold(comparisons, squares=comparisons.weight)
-        return cls._fold(comparisons, squares=comparisons.weight**2)
+        if not comparisons.is_plain:
+            return cls._fold(comparisons, squares=comparisons.weight**2)
+        left, right, outcome = comparisons.left, comparisons.right, comparisons.outcome
+        if not worth_a_table(comparisons.n_items, left.size):
+            return cls.from_repeated(comparisons)
+        parts = ((left[rows], right[rows], outcome[rows]) for rows in chunks(left.size))
+        return cls._of_table(table(parts, comparisons.n_items))
+
+    @classmethod
+    def from_repeated(cls, comparisons: Comparisons) -> Self:
+        """Take comparisons that stand for `weight` plain votes each, which weigh as so many and vary as so many."""
+        return cls._fold(comparisons, squares=comparisons.weight)
 
     @classmethod
     def from_cells(cls, cells: Iterable[tuple[int, int, int, float]], *, n_items: int) -> Self:
@@ -189,10 +211,8 @@ class PairCounts:
 
         `n` is a number of plain votes, so n votes weigh as n and vary as n. Raises StatsError.
         """
-        rows = list(cells)
-        left, right, outcome, n = zip(*rows, strict=True) if rows else ((), (), (), ())
-        comparisons = Comparisons.from_arrays(left, right, outcome=outcome, weight=n, n_items=n_items)
-        return cls._fold(comparisons, squares=comparisons.weight)
+        left, right, outcome, n = _columns(cells, n_columns=4)
+        return cls.from_repeated(Comparisons.from_arrays(left, right, outcome=outcome, weight=n, n_items=n_items))
 
     @classmethod
     def from_weighted_cells(cls, cells: Iterable[tuple[int, int, int, float, float]], *, n_items: int) -> Self:
@@ -202,27 +222,23 @@ class PairCounts:
         (Horvitz and Thompson 1952, "A generalization of sampling without replacement from a finite universe"), and
         the second is what the larger variance of such a fit is computed from. Raises StatsError.
         """
-        rows = list(cells)
-        left, right, outcome, total, squared = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+        left, right, outcome, total, squared = _columns(cells, n_columns=5)
         comparisons = Comparisons.from_arrays(left, right, outcome=outcome, weight=total, n_items=n_items)
-        squares = np.asarray(squared, dtype=np.float64)
-        fitting = np.isfinite(squares) & (squares >= 0) & ((squares > 0) == (comparisons.weight > 0))
-        if not fitting.all():
-            raise InvalidWeightError(
-                f"A sum of squared weights is finite, and above 0 where there is weight, not {squares[~fitting][0]}."
-            )
+        squares = _numbers(squared)
+        _check_sums(comparisons.weight, squares)
         return cls._fold(comparisons, squares=squares)
 
     def with_pair_weights(self, weight: npt.ArrayLike) -> Self:
         """The same comparisons, those of a pair times its `weight` above 0, shape (n_pairs,). Raises StatsError."""
-        factors = np.asarray(weight, dtype=np.float64)
+        factors = _numbers(weight)
         if factors.shape != self.left.shape:
             raise LengthMismatchError(f"There are {len(self.left)} pairs and weights of shape {factors.shape}.")
         valid = np.isfinite(factors) & (factors > 0)
         if not valid.all():
             raise InvalidWeightError(f"The weight of a pair must be finite and above 0, not {factors[~valid][0]}.")
         column = factors[:, np.newaxis]
-        return replace(self, totals=self.totals * column, squares=self.squares * column**2)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is no number then is refused
+            return replace(self, totals=self.totals * column, squares=self.squares * column**2)
 
     def with_equal_pairs(self, *, min_votes: float = 50.0) -> Self:
         """Every pair counts as one vote, however often it met, and proportionally less below `min_votes` comparisons.
@@ -235,12 +251,29 @@ class PairCounts:
 
     def without_item(self, item: int) -> Self:
         """The comparisons that `item` took no part in, all items keeping their numbers. Raises ItemIndexError."""
-        if not 0 <= item < self.n_items:
-            raise ItemIndexError(f"{item} is not the number of one of {self.n_items} items (0 is the first).")
-        kept = (self.left != item) & (self.right != item)
+        check_item(item, self.n_items)
+        return self._of_pairs((self.left != item) & (self.right != item))
+
+    def among(self, chosen: BoolArray) -> Self:
+        """The comparisons between chosen items, which are renumbered from 0 in their order; `chosen` is (n_items,)."""
+        if chosen.all():
+            return self
+        inside = self._of_pairs(chosen[self.left] & chosen[self.right])
+        number = np.cumsum(chosen) - 1
+        return replace(inside, left=number[inside.left], right=number[inside.right], n_items=int(chosen.sum()))
+
+    def _of_pairs(self, kept: BoolArray) -> Self:
         return replace(
             self, left=self.left[kept], right=self.right[kept], totals=self.totals[kept], squares=self.squares[kept]
         )
+
+    @classmethod
+    def _of_table(cls, counted: IntArray) -> Self:
+        """From `pair_tables.table`, of which (i, j) and (j, i) are one pair."""
+        folded = counted + counted[TURNED_ROUND].swapaxes(1, 2)
+        left, right = np.nonzero(np.triu(folded.any(axis=0), 1))
+        totals = folded[:, left, right].T.astype(np.float64, order="C")
+        return cls(left=left, right=right, totals=totals, squares=totals, n_items=counted.shape[1])
 
     @classmethod
     def _fold(cls, comparisons: Comparisons, *, squares: FloatArray) -> Self:
@@ -248,11 +281,8 @@ class PairCounts:
         met = comparisons.weight > 0
         left, right, outcome = comparisons.left[met], comparisons.right[met], comparisons.outcome[met]
         outcome = np.where(left < right, outcome, TURNED_ROUND[outcome])
-        keys = np.minimum(left, right) * n_items + np.maximum(left, right)
-        seen = np.zeros(n_items**2, dtype=np.bool_)
-        seen[keys] = True
-        pairs = np.flatnonzero(seen)
-        cells = (np.cumsum(seen) - 1)[keys] * len(Outcome) + outcome
+        pairs, number = distinct(np.minimum(left, right) * n_items + np.maximum(left, right), end=n_items**2)
+        cells = number * len(Outcome) + outcome
         shape = (len(pairs), len(Outcome))
         return cls(
             left=pairs // max(n_items, 1),
@@ -299,29 +329,65 @@ def sums_at(index: IntArray, values: FloatArray, *, length: int) -> FloatArray:
     return np.bincount(index, values, minlength=length).astype(np.float64, copy=False)
 
 
-def _counted(plain: Comparisons) -> Comparisons:
-    """The distinct comparisons, each with how often it occurs for a weight; read by chunks, so in little memory."""
-    n_items = plain.n_items
-    n_cells = n_items * n_items * len(Outcome)
-    if n_cells > max(len(plain.left), LARGEST_TABLE):
-        return replace(plain, weight=np.ones(len(plain.left)))
-    table = np.zeros(n_cells, dtype=np.int64)
-    for start in range(0, len(plain.left), ROWS_PER_CHUNK):
-        rows = slice(start, start + ROWS_PER_CHUNK)
-        cells = plain.left[rows] * n_items
-        cells += plain.right[rows]
-        cells *= len(Outcome)
-        cells += plain.outcome[rows]
-        table += np.bincount(cells, minlength=n_cells)
-    found = np.flatnonzero(table)
-    pairs = found // len(Outcome)
-    return Comparisons(
-        left=pairs // max(n_items, 1),
-        right=pairs % max(n_items, 1),
-        outcome=found % len(Outcome),
-        weight=table[found].astype(np.float64),
-        n_items=n_items,
-    )
+def check_item(item: int, n_items: int) -> None:
+    """Raise ItemIndexError unless `item` is the number of one of `n_items` items."""
+    if not isinstance(item, int | np.integer) or not 0 <= item < n_items:
+        raise ItemIndexError(f"{item} is not the number of one of {n_items} items (0 is the first).")
+
+
+def _checked(part: list[npt.NDArray[np.generic]], n_items: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Left, right and outcome of some plain votes, which may still name an item twice. Raises StatsError."""
+    left, right = _whole_numbers(part[0], "left"), _whole_numbers(part[1], "right")
+    outcome = _whole_numbers(part[2], "outcome", error=UnknownOutcomeError)
+    _check_numbering(n_items, left, right)
+    _check_outcomes(outcome)
+    return left, right, outcome
+
+
+def _columns(rows: Iterable[tuple[float, ...]], *, n_columns: int) -> list[tuple[float, ...]]:
+    listed = list(rows)
+    if any(len(row) != n_columns for row in listed):
+        raise LengthMismatchError(f"Every row must have {n_columns} entries.")
+    return list(zip(*listed, strict=True)) if listed else [()] * n_columns
+
+
+def _numbers(values: npt.ArrayLike) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidWeightError(f"Weights and counts must be numbers: {error}.") from error
+
+
+def _check_weights(weight: FloatArray) -> None:
+    valid = (weight == 0) | ((weight >= 1 / LARGEST_WEIGHT) & (weight <= LARGEST_WEIGHT))
+    if not valid.all():
+        raise InvalidWeightError(
+            f"A weight or count is 0 or between {1 / LARGEST_WEIGHT} and {LARGEST_WEIGHT}, not {weight[~valid][0]}."
+        )
+
+
+def _check_sums(totals: FloatArray, squares: FloatArray) -> None:
+    finite = np.isfinite(totals) & np.isfinite(squares)
+    valid = finite & (totals >= 0) & (squares >= 0) & ((totals > 0) == (squares > 0))
+    if not valid.all():
+        raise InvalidWeightError(
+            "Sums of weights and of squared weights must be finite and from 0 up, and either both 0 or neither, "
+            f"not {totals[~valid][0]} and {squares[~valid][0]}."
+        )
+
+
+def _check_numbering(n_items: int, *sides: IntArray) -> None:
+    if not isinstance(n_items, int | np.integer) or not 0 <= n_items <= MOST_ITEMS:
+        raise ItemIndexError(f"The number of items cannot be {n_items}.")
+    for items in sides:
+        if (stranger := outside(items, n_items)) is not None:
+            check_item(stranger, n_items)
+
+
+def _check_outcomes(outcome: IntArray) -> None:
+    if (unknown := outside(outcome, len(Outcome))) is not None:
+        named = ", ".join(f"{each.value} ({each.name})" for each in Outcome)
+        raise UnknownOutcomeError(f"{unknown} is no outcome; the outcomes are {named}.")
 
 
 def _whole_numbers(values: npt.ArrayLike, name: str, *, error: type[StatsError] = ItemIndexError) -> IntArray:
@@ -329,13 +395,3 @@ def _whole_numbers(values: npt.ArrayLike, name: str, *, error: type[StatsError] 
     if array.size and array.dtype.kind not in "iu":  # an empty list arrives as floats
         raise error(f"{name} must hold whole numbers, not {array.dtype}.")
     return array.astype(np.int64, copy=False)
-
-
-def _outside(numbers: IntArray, end: int) -> int | None:
-    """One of the numbers that does not lie in range(end), if any."""
-    extremes = (int(numbers.min()), int(numbers.max())) if numbers.size else ()
-    return next((number for number in extremes if not 0 <= number < end), None)
-
-
-def _named(outcomes: Iterable[Outcome]) -> str:
-    return ", ".join(f"{outcome.value} ({outcome.name})" for outcome in outcomes)

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stats.bradley_terry import HALF_WINS, RATING_PER_STRENGTH, Anchor, BradleyTerryFit, Gauge, fit, half_points
+from stats.bradley_terry import (
+    HALF_WINS,
+    RATING_PER_STRENGTH,
+    Anchor,
+    BradleyTerryFit,
+    Gauge,
+    checked_half_wins,
+    fit,
+    half_points,
+)
 from stats.comparisons import FloatArray, InvalidWeightError, LengthMismatchError, Outcome, PairCounts
 from stats.uncertainty import PRIOR_VOTES, Uncertainty, sandwich
 
@@ -44,7 +53,7 @@ def fit_composite(
     Items that no single source ties together may be tied by all. Raises StatsError: no sources, sources of different
     numbers of items, weights that are none, and whatever `bradley_terry.fit` raises.
     """
-    halves = frozenset(half_wins)
+    halves = checked_half_wins(half_wins)
     n_votes = {name: half_points(counts, halves).total.sum() for name, (counts, _) in sources.items()}
     _check(sources)
     weights = {name: weight for name, (_, weight) in sources.items()}

@@ -66,6 +66,8 @@ class PairPoints:
 
     def among(self, chosen: BoolArray) -> "PairPoints":
         """The pairs between chosen items, which are renumbered from 0 in their order."""
+        if chosen.all():
+            return self
         number = np.cumsum(chosen) - 1
         inside = chosen[self.left] & chosen[self.right]
         return PairPoints(
@@ -106,9 +108,12 @@ def connectivity(points: PairPoints) -> Connectivity:
 def _beat_or_tied(points: PairPoints) -> csr_array:
     """The graph with an edge from each item to every item it took a point from."""
     left_scored, right_scored = points.left_points > 0, points.right_points > 0
-    winners = np.concatenate([points.left[left_scored], points.right[right_scored]])
-    losers = np.concatenate([points.right[left_scored], points.left[right_scored]])
-    return csr_array((np.ones(len(winners)), (winners, losers)), shape=(points.n_items, points.n_items))
+    n_items = points.n_items
+    down = (points.left * n_items + points.right)[left_scored]
+    up = (points.right * n_items + points.left)[right_scored]
+    edges = np.sort(np.concatenate([down, up]))  # sorted they are the matrix, which scipy builds slowly from pairs
+    rows = np.searchsorted(edges, np.arange(n_items + 1) * n_items)
+    return csr_array((np.ones(len(edges)), edges % max(n_items, 1), rows), shape=(n_items, n_items))
 
 
 def _points_per_item(points: PairPoints) -> tuple[FloatArray, FloatArray]:

@@ -23,6 +23,7 @@ from stats.comparisons import (
 )
 
 ROWS_PER_CHUNK: Final = 2**15  # a chunk and the tables of 200 items stay in the processor's cache
+LARGEST_COVARIATE: Final = 1e100  # whose square is a number too
 POINTS_OF_LEFT: Final = np.array([1.0, 0.0, 0.5, 0.5])  # in the order of Outcome
 
 
@@ -40,13 +41,19 @@ class ControlledComparisons:
 
     def __post_init__(self) -> None:
         n_comparisons = len(self.comparisons.left)
+        if not isinstance(self.covariates, np.ndarray) or self.covariates.dtype.kind not in "fiub":
+            raise InvalidCovariateError("Covariates must be an array of real numbers.")
         if self.covariates.ndim != 2 or len(self.covariates) != n_comparisons:
             raise LengthMismatchError(
                 f"{n_comparisons} comparisons need as many rows of covariates, not shape {self.covariates.shape}."
             )
         for start in range(0, n_comparisons, ROWS_PER_CHUNK):
-            if not np.isfinite(self.covariates[start : start + ROWS_PER_CHUNK]).all():
-                raise InvalidCovariateError("A covariate must be a finite number in every comparison.")
+            chunk = self.covariates[start : start + ROWS_PER_CHUNK]
+            least, most = float(chunk.min(initial=0)), float(chunk.max(initial=0))
+            if not -LARGEST_COVARIATE <= least <= most <= LARGEST_COVARIATE:
+                raise InvalidCovariateError(
+                    f"A covariate must be a finite number up to {LARGEST_COVARIATE} throughout."
+                )
 
     @property
     def n_coefficients(self) -> int:
@@ -109,10 +116,10 @@ class Source:
         return Rows(left, right, POINTS_OF_LEFT[outcome], weight, covariates)
 
     def kept(self, which: slice | IntArray) -> BoolArray:
-        """Which of these comparisons count."""
+        """Which of these comparisons count and have weight."""
         comparisons = self.data.comparisons
         rated = self.rated[comparisons.left[which]] & self.rated[comparisons.right[which]]
-        return np.asarray(rated & self.counted[comparisons.outcome[which]])
+        return np.asarray(rated & self.counted[comparisons.outcome[which]] & (comparisons.weight[which] > 0))
 
     @property
     def _all_count(self) -> bool:

@@ -17,8 +17,16 @@ from stats.bradley_terry import RATING_PER_STRENGTH, BradleyTerryFit
 from stats.comparisons import Comparisons, FloatArray, IntArray, InvalidLevelError, LengthMismatchError, PairCounts
 from stats.covariate_passes import ROWS_PER_CHUNK, ControlledComparisons, Rows, Source, counted_outcomes, one_pass
 from stats.covariates import CovariateFit, pair_votes
-from stats.laplacian import in_gauge, laplacian, solve_grounded
-from stats.uncertainty import PRIOR_VOTES, PairVotes, Uncertainty, prior_share, sandwich_covariance, two_sided_quantile
+from stats.laplacian import in_gauge, inverse_squeezed, laplacian
+from stats.uncertainty import (
+    PRIOR_VOTES,
+    PairVotes,
+    Uncertainty,
+    check_options,
+    prior_share,
+    sandwich_covariance,
+    two_sided_quantile,
+)
 
 LEAST_CLUSTERS: Final = 2
 
@@ -65,12 +73,17 @@ def covariate_sandwich(
 
     H = sum of w p(1-p) zz' and the prior's precision, B = sum of w^2 (y - p)^2 zz', z = (e_left - e_right, x), less
     what the prior's pull accounts for. `prior_votes` widen the items with few votes as in `uncertainty.sandwich`, by
-    what their pairs' residuals fall short of a vote that cannot tie. Raises InvalidLevelError.
+    what their pairs' residuals fall short of a vote that cannot tie. Raises StatsError: options outside their range.
     """
-    two_sided_quantile(confidence_level)
+    check_options(confidence_level, prior_votes)
     pull = _precision(fit) * np.nan_to_num(fit.parameters)
-    n_votes = max(float(fit.votes.total.sum()), 1.0)
-    return _uncertainty(fit, fit.meat - np.outer(pull, pull) / n_votes, confidence_level, prior_votes)
+    n_effective = fit.votes.total.sum() ** 2 / (fit.votes.squares.sum() or 1.0)
+    n_items = int(fit.rated.sum())
+    meat = fit.meat - np.outer(pull, pull) / max(n_effective, 1.0)
+    meat[:n_items, :n_items] += _shortfall(
+        fit.votes, fit.parameters[:n_items], spread=fit.meat, prior_votes=prior_votes
+    )
+    return _uncertainty(fit, meat, confidence_level)
 
 
 def clustered_covariate_sandwich(
@@ -83,14 +96,22 @@ def clustered_covariate_sandwich(
 ) -> CovariateUncertainty:
     """As `covariate_sandwich`, B being the sum over clusters of squared sums, times C / (C - 1) for C clusters.
 
-    `clusters` has shape (n_comparisons,) and holds a whole number for each voter or prompt. It reads the comparisons
-    that `fit` was fitted to once more. Raises StatsError: fewer than two clusters, data of another size.
+    `clusters` has shape (n_comparisons,) and holds a whole number for each voter or prompt; those without a comparison
+    that counts are none. It reads the comparisons that `fit` was fitted to once more. Sums may cancel in a few clusters
+    as ties may in a few votes, so the prior votes are added to B here, not mixed with it. With few clusters, say under
+    20, the intervals are too narrow all the same. Raises StatsError: fewer than two clusters, data of another size.
     """
-    two_sided_quantile(confidence_level)
+    check_options(confidence_level, prior_votes)
     _check_same(len(fit.strengths), data.comparisons)
+    if data.n_coefficients != len(fit.coefficients):
+        raise LengthMismatchError(
+            f"The fit has {len(fit.coefficients)} coefficients and the data {data.n_coefficients}: not the same data."
+        )
     source = Source(data=data, rated=fit.rated, counted=counted_outcomes(fit.half_wins))
+    n_items = int(fit.rated.sum())
     meat = cluster_meat(source, fit.parameters, clusters=clusters)
-    return _uncertainty(fit, meat, confidence_level, prior_votes)
+    meat[:n_items, :n_items] += _prior_meat(fit.votes, fit.parameters[:n_items], prior_votes=prior_votes)
+    return _uncertainty(fit, meat, confidence_level)
 
 
 def clustered_sandwich(
@@ -101,8 +122,13 @@ def clustered_sandwich(
     confidence_level: float = 0.95,
     prior_votes: float = PRIOR_VOTES,
 ) -> Uncertainty:
-    """`uncertainty.sandwich` with B as in `clustered_covariate_sandwich`, from the comparisons that were counted."""
-    two_sided_quantile(confidence_level)
+    """`uncertainty.sandwich` with B as in `clustered_covariate_sandwich`, from the comparisons that were counted.
+
+    Raises StatsError: also of a fit with a prior, whose few votes seem to vary less than they do.
+    """
+    check_options(confidence_level, prior_votes)
+    if fit.prior is not None:
+        raise InvalidLevelError("What clusters vary by is not seen in a fit with a prior: fit without one.")
     _check_same(len(fit.strengths), comparisons)
     n_items, rated = comparisons.n_items, fit.rated
     covariance = np.full((n_items, n_items), np.nan)
@@ -110,17 +136,18 @@ def clustered_sandwich(
         data = ControlledComparisons(comparisons=comparisons, covariates=np.empty((len(comparisons.left), 0)))
         source = Source(data=data, rated=rated, counted=counted_outcomes(fit.half_wins))
         strengths = fit.strengths[rated]
-        sums = one_pass(source, strengths, information=True, meat=True)
-        meat = cluster_meat(source, strengths, clusters=clusters)
+        information = one_pass(source, strengths, information=True).information
         votes = pair_votes(PairCounts.from_comparisons(comparisons), fit.half_wins, rated)
-        meat = meat + _prior_meat(votes, strengths, spread=sums.meat, prior_votes=prior_votes)
-        covariance[np.ix_(rated, rated)] = sandwich_covariance(sums.information, meat, fit=fit)
+        meat = cluster_meat(source, strengths, clusters=clusters)
+        meat += _prior_meat(votes, strengths, prior_votes=prior_votes)
+        covariance[np.ix_(rated, rated)] = sandwich_covariance(information, meat, fit=fit)
     return Uncertainty(ratings=fit.ratings, covariance=covariance, confidence_level=confidence_level)
 
 
 def cluster_meat(source: Source, parameters: FloatArray, *, clusters: npt.ArrayLike) -> FloatArray:
     """C / (C - 1) times the sum over the C clusters of uu', u = sum of w (y - p) z; shape (n_parameters, n_parameters).
 
+    Of the comparisons, and of the clusters, those count that `source` counts and that have weight.
     Raises StatsError: labels that are not one whole number per comparison, fewer than two clusters.
     """
     labels = np.asarray(clusters)
@@ -129,6 +156,7 @@ def cluster_meat(source: Source, parameters: FloatArray, *, clusters: npt.ArrayL
             f"Every comparison needs the whole number of its cluster, not {labels.dtype} of shape {labels.shape}."
         )
     order = np.argsort(labels, kind="stable")
+    order = order[source.kept(order)]
     labels = labels[order]
     firsts = np.flatnonzero(np.diff(labels, prepend=labels[:1] - 1))
     if len(firsts) < LEAST_CLUSTERS:
@@ -148,9 +176,8 @@ def _blocks(firsts: IntArray, n_rows: int) -> Iterator[tuple[int, int]]:
 
 
 def _squared_sums(source: Source, parameters: FloatArray, *, which: IntArray, labels: IntArray) -> FloatArray:
-    kept = source.kept(which)
     rows = source.rows(which)
-    number = np.cumsum(np.diff(labels, prepend=labels[:1]) != 0)[kept]
+    number = np.cumsum(np.diff(labels, prepend=labels[:1]) != 0)
     scores = _scores(rows, rows.residuals(parameters), number, shape=(len(labels), len(parameters)))
     return np.asarray((scores.T @ scores).todense())
 
@@ -180,28 +207,31 @@ def _precision(fit: CovariateFit) -> FloatArray:
     return np.concatenate([np.zeros(n_items), np.full(len(fit.coefficients), of_coefficients)])
 
 
-def _prior_meat(votes: PairVotes, strengths: FloatArray, *, spread: FloatArray, prior_votes: float) -> FloatArray:
-    """What the prior votes add to the rating block, shape (n_rated, n_rated); `spread` is the plain meat."""
-    n_items = len(strengths)
+def _prior_meat(votes: PairVotes, strengths: FloatArray, *, prior_votes: float) -> FloatArray:
+    """What the prior votes add to the rating block, shape (n_rated, n_rated)."""
+    share = prior_share(votes, n_items=len(strengths), prior_votes=prior_votes)
+    weight = share * votes.squares * _binary_variance(votes, strengths)
+    return laplacian(votes.left, votes.right, weight=weight, n_items=len(strengths))
+
+
+def _shortfall(votes: PairVotes, strengths: FloatArray, *, spread: FloatArray, prior_votes: float) -> FloatArray:
+    """The same if they are mixed with `spread`, the plain meat."""
+    missing = np.maximum(votes.squares * _binary_variance(votes, strengths) + spread[votes.left, votes.right], 0.0)
+    share = prior_share(votes, n_items=len(strengths), prior_votes=prior_votes)
+    return laplacian(votes.left, votes.right, weight=share * missing, n_items=len(strengths))
+
+
+def _binary_variance(votes: PairVotes, strengths: FloatArray) -> FloatArray:
     difference = strengths[votes.left] - strengths[votes.right]
-    untied = votes.squares * expit(difference) * expit(-difference)
-    shortfall = np.maximum(untied + spread[votes.left, votes.right], 0.0)
-    share = prior_share(votes, n_items=n_items, prior_votes=prior_votes)
-    return laplacian(votes.left, votes.right, weight=share * shortfall, n_items=n_items)
+    return np.asarray(expit(difference) * expit(-difference))
 
 
-def _uncertainty(
-    fit: CovariateFit, meat: FloatArray, confidence_level: float, prior_votes: float
-) -> CovariateUncertainty:
+def _uncertainty(fit: CovariateFit, meat: FloatArray, confidence_level: float) -> CovariateUncertainty:
     n_items = int(fit.rated.sum())
     covariance = np.full(fit.meat.shape, np.nan)
     if n_items:
-        prior = _prior_meat(fit.votes, fit.parameters[:n_items], spread=fit.meat, prior_votes=prior_votes)
-        widened = meat.copy()
-        widened[:n_items, :n_items] += prior
         bread = fit.information + np.diag(_precision(fit))
-        covariance = solve_grounded(bread, solve_grounded(bread, widened, n_items=n_items).T, n_items=n_items)
-        covariance = in_gauge(covariance, fit.gauge_weights[fit.rated])
+        covariance = in_gauge(inverse_squeezed(bread, meat, n_items=n_items), fit.gauge_weights[fit.rated])
     of_ratings = np.full((len(fit.ratings), len(fit.ratings)), np.nan)
     of_ratings[np.ix_(fit.rated, fit.rated)] = covariance[:n_items, :n_items] * RATING_PER_STRENGTH**2
     return CovariateUncertainty(

@@ -20,8 +20,8 @@ from stats.bradley_terry import (
     Anchor,
     Gauge,
     NormalPrior,
+    checked_half_wins,
     fit,
-    half_points,
 )
 from stats.comparisons import (
     BoolArray,
@@ -46,6 +46,7 @@ ACCURACY: Final = 1e-8
 SMALL_STEP: Final = 0.1
 STALE: Final = 0.3  # how far, in log-odds, a step may be from where its second derivatives were taken
 SEPARATED: Final = "The covariates tell every outcome of some comparisons, so that their coefficients grow for ever."
+NOTHING: Final = 1e-100  # the size of a covariate whose square float64 hardly tells from 0
 SAME: Final = 1e-9  # the part of a covariate that others leave unexplained, below which it is rounding
 
 
@@ -107,7 +108,7 @@ def fit_with_covariates(
     coefficients, in rating points. Memory does not grow with the number of comparisons. Raises StatsError: as
     `bradley_terry.fit` does, and CollinearCovariatesError or SeparatedCovariatesError where no single maximum exists.
     """
-    halves = frozenset(half_wins)
+    halves = checked_half_wins(half_wins)
     counts = PairCounts.from_comparisons(data.comparisons)
     plain = fit(counts, half_wins=halves, gauge=gauge)
     rated = plain.rated
@@ -141,10 +142,8 @@ def _level(ratings: FloatArray, strengths: FloatArray) -> float:
 
 def pair_votes(counts: PairCounts, half_wins: frozenset[Outcome], rated: BoolArray) -> PairVotes:
     """The votes that counted, per pair of rated items, which are renumbered from 0."""
-    among = half_points(counts, half_wins).among(rated)
-    inside = rated[counts.left] & rated[counts.right]
-    squares = counts.squares[inside][:, counted_outcomes(half_wins)].sum(axis=1)
-    return PairVotes(among.left, among.right, among.total, squares)
+    votes, counted = counts.among(rated), counted_outcomes(half_wins).astype(np.float64)
+    return PairVotes(votes.left, votes.right, votes.totals @ counted, votes.squares @ counted)
 
 
 def _optimum(source: Source, strengths: FloatArray, *, prior: NormalPrior | None, max_passes: int) -> _Optimum:
@@ -262,7 +261,7 @@ def _check_collinear(problem: _Problem, information: FloatArray) -> None:
     crossed = information[:n_items, n_items:]
     own = information[n_items:, n_items:]
     scale = np.sqrt(np.diagonal(own))
-    scale = np.where(scale > 0, scale, 1.0)
+    scale = np.where(scale > NOTHING, scale, 1.0)
     unexplained = own - crossed.T @ solve_grounded(information[:n_items, :n_items], crossed)
     parts, directions = np.linalg.eigh(unexplained / scale / scale[:, np.newaxis])
     if parts[0] <= SAME:

@@ -4,15 +4,17 @@ For opponents that do not change, Bradley-Terry uses the same votes better and i
 is here to show by how much the two differ, and to reproduce boards that were made with it.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from stats.bradley_terry import ANCHOR_RATING, HALF_WINS, RATING_BASE, RATING_SCALE
-from stats.comparisons import Comparisons, FloatArray, IntArray, InvalidWeightError, Outcome, UnknownOutcomeError
+from stats.bradley_terry import ANCHOR_RATING, HALF_WINS, RATING_BASE, RATING_SCALE, checked_half_wins
+from stats.comparisons import Comparisons, FloatArray, IntArray, InvalidLevelError, InvalidWeightError, Outcome
 
+LARGEST_POWER: Final = 300.0  # beyond it the probability is 0 in float64, and the power no number
 K_FACTOR: Final = 4.0  # the most points that one comparison can move
 
 
@@ -45,9 +47,9 @@ def elo(
     """
     if not 0 < k_factor < float("inf"):
         raise InvalidWeightError(f"The K factor must be finite and above 0, not {k_factor}.")
-    if decided := frozenset(half_wins) & {Outcome.LEFT, Outcome.RIGHT}:
-        raise UnknownOutcomeError(f"{min(decided).name} names a winner and cannot be half a win for both sides.")
-    points = {Outcome.LEFT: 1.0, Outcome.RIGHT: 0.0} | dict.fromkeys(half_wins, 0.5)
+    if not math.isfinite(initial_rating):
+        raise InvalidLevelError(f"The initial rating must be finite, not {initial_rating}.")
+    points = {Outcome.LEFT: 1.0, Outcome.RIGHT: 0.0} | dict.fromkeys(checked_half_wins(half_wins), 0.5)
     counted = np.isin(comparisons.outcome, list(points)) & (comparisons.weight > 0)
     left, right = comparisons.left[counted], comparisons.right[counted]
     score_of = np.array([points.get(outcome, np.nan) for outcome in Outcome])
@@ -60,7 +62,7 @@ def elo(
         strict=True,
     )
     for one, other, score, at_stake in plays:
-        odds_against = RATING_BASE ** ((ratings[other] - ratings[one]) / RATING_SCALE)
+        odds_against = RATING_BASE ** min((ratings[other] - ratings[one]) / RATING_SCALE, LARGEST_POWER)
         gained = at_stake * (score - 1 / (1 + odds_against))
         ratings[one] += gained
         ratings[other] -= gained

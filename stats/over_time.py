@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stats.bradley_terry import RATING_PER_STRENGTH, Anchor, BradleyTerryFit, Gauge, fit
-from stats.comparisons import BoolArray, FloatArray, InvalidWeightError, PairCounts
+from stats.comparisons import BoolArray, Comparisons, FloatArray, IntArray, InvalidWeightError, PairCounts
 from stats.uncertainty import Uncertainty, sandwich
 
 
@@ -58,27 +58,36 @@ def ratings_over_time(
     common, if all grow better together, is not seen, as no vote between them could show it. A period that rates none
     of the items with weight (not the anchor) has no ratings. Raises StatsError as `bradley_terry.fit` does.
     """
-    rows = [DayCell(*cell) for cell in cells]
     calendar = calendar or Calendar()
-    if calendar.days_per_period < 1:
-        raise InvalidWeightError(f"A period has one day or more, not {calendar.days_per_period}.")
-    if not rows:
+    if not isinstance(calendar.days_per_period, int | np.integer) or calendar.days_per_period < 1:
+        raise InvalidWeightError(
+            f"A period has a whole number of days, and one at least, not {calendar.days_per_period}."
+        )
+    days, votes = _by_day([DayCell(*cell) for cell in cells], n_items)
+    if not days.size:
         return ()
-    whole = fit(_counts(rows, n_items), gauge=gauge)
-    first, last = min(row.day for row in rows), max(row.day for row in rows)
+    whole = fit(PairCounts.from_repeated(votes), gauge=gauge)
+    first, last = int(days[0]), int(days[-1])
     periods = []
     for start in range(first, last + 1, calendar.days_per_period):
         end = start + calendar.days_per_period - 1
         since = first if calendar.cumulative else start
-        counts = _counts([row for row in rows if since <= row.day <= end], n_items)
+        counts = PairCounts.from_repeated(votes.part(slice(*np.searchsorted(days, [since, end + 1]).tolist())))
         on_level = _on_level(fit(counts), whole)
         uncertainty = sandwich(counts, on_level, confidence_level=confidence_level)
         periods.append(Period(first_day=since, last_day=end, counts=counts, fit=on_level, uncertainty=uncertainty))
     return tuple(periods)
 
 
-def _counts(rows: list[DayCell], n_items: int) -> PairCounts:
-    return PairCounts.from_cells([row[1:] for row in rows], n_items=n_items)
+def _by_day(rows: list[DayCell], n_items: int) -> tuple[IntArray, Comparisons]:
+    """The days in ascending order, and the votes of each."""
+    day, left, right, outcome, n = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+    days = np.asarray(day)
+    if days.size and days.dtype.kind not in "iu":
+        raise InvalidWeightError(f"Days must be whole numbers, not {days.dtype}.")
+    order = np.argsort(days, kind="stable")
+    votes = Comparisons.from_arrays(left, right, outcome=outcome, weight=n, n_items=n_items)
+    return days[order].astype(np.int64), votes.part(order)
 
 
 def _on_level(part: BradleyTerryFit, whole: BradleyTerryFit) -> BradleyTerryFit:

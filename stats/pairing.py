@@ -37,7 +37,9 @@ from stats.laplacian import laplacian
 
 FLOOR_SHARE: Final = 0.05  # of all battles are drawn without regard to what they teach
 GREED: Final = 16.0  # the power of the gain that a probability is proportional to
-N_STEPS: Final = 8
+MOST_STEPS: Final = 12
+LAST_STEP: Final = 1e-4  # in logits; what remains after it is of the order of its square
+NOISE: Final = 1e-12  # relative: what rounding leaves of a difference that is zero
 PRIOR_DEVIATION: Final = 1.0  # of strengths, in logits: what is known of an item before its first vote
 
 
@@ -113,7 +115,7 @@ def pair_table(counts: PairCounts, *, purpose: Purpose, rules: PairingRules | No
     gains = _gains(counts, purpose, first, second)
     by_weight = weights[first] * weights[second]
     by_weight = by_weight / by_weight.sum()
-    taught = by_weight * (gains / gains.max()) ** rules.greed
+    taught = by_weight * (gains / gains.max()) ** rules.greed if gains.max() > 0 else by_weight
     probabilities = rules.floor_share * by_weight + (1 - rules.floor_share) * taught / taught.sum()
     return PairTable(
         first=first,
@@ -124,40 +126,42 @@ def pair_table(counts: PairCounts, *, purpose: Purpose, rules: PairingRules | No
 
 
 def _gains(counts: PairCounts, purpose: Purpose, first: IntArray, second: IntArray) -> FloatArray:
-    strengths = _strengths(counts)
-    information = _information(counts, strengths[counts.left] - strengths[counts.right])
+    n_votes = counts.totals @ np.ones(counts.totals.shape[1])
+    strengths = _strengths(counts, n_votes)
+    information = _information(counts, n_votes, expit(strengths[counts.left] - strengths[counts.right]))
     covariance = cho_solve(cho_factor(information, lower=True), np.eye(counts.n_items))
     asked = _asked(purpose, strengths, covariance)
     spread = covariance @ asked @ covariance
     variance = _of_differences(covariance, first, second)
+    taught = _of_differences(spread, first, second)
     added = _expected_information(strengths[first] - strengths[second], variance)
-    return added * _of_differences(spread, first, second) / (1 + added * variance)
+    return np.asarray(added * taught / (1 + added * variance))
 
 
-def _strengths(counts: PairCounts) -> FloatArray:
+def _strengths(counts: PairCounts, n_votes: FloatArray) -> FloatArray:
     """The most probable ones under the prior, which exist for every item; they only choose pairs.
 
-    Half a dozen Newton steps, scaled down as in `bradley_terry`: near the maximum is near enough for a design.
+    A few Newton steps, scaled down as in `bradley_terry`: near the maximum is near enough for a design.
     """
-    undecided = counts.ties + counts.both_bad
-    left_points, right_points = counts.wins_left + undecided / 2, counts.wins_right + undecided / 2
+    points = counts.wins_left + (counts.ties + counts.both_bad) / 2
     strengths = np.zeros(counts.n_items)
-    for _ in range(N_STEPS):
-        log_odds = strengths[counts.left] - strengths[counts.right]
-        surplus = left_points * expit(-log_odds) - right_points * expit(log_odds)
+    for _ in range(MOST_STEPS):
+        p = expit(strengths[counts.left] - strengths[counts.right])
+        surplus = points - n_votes * p
         gained = sums_at(counts.left, surplus, length=counts.n_items)
         gradient = gained - sums_at(counts.right, surplus, length=counts.n_items) - strengths / PRIOR_DEVIATION**2
-        step = cho_solve(cho_factor(_information(counts, log_odds), lower=True), gradient)
+        step = cho_solve(cho_factor(_information(counts, n_votes, p), lower=True), gradient)
         largest = np.abs(step[counts.left] - step[counts.right]).max(initial=0.0)
         strengths = strengths + step * (MAX_LOG_ODDS_STEP / max(largest, MAX_LOG_ODDS_STEP))
+        if largest < LAST_STEP:
+            break
     return strengths
 
 
-def _information(counts: PairCounts, log_odds: FloatArray) -> FloatArray:
+def _information(counts: PairCounts, n_votes: FloatArray, p: FloatArray) -> FloatArray:
     """Of the votes that were counted, not by what they happened to vary by, and of the prior."""
-    votes = counts.totals.sum(axis=1) * expit(log_odds) * expit(-log_odds)
-    information = laplacian(counts.left, counts.right, weight=votes, n_items=counts.n_items)
-    information[np.diag_indices(counts.n_items)] += PRIOR_DEVIATION**-2
+    information = laplacian(counts.left, counts.right, weight=n_votes * p * (1 - p), n_items=counts.n_items)
+    information[np.diag_indices(counts.n_items)] += PRIOR_DEVIATION**-2 + NOISE * np.diagonal(information).max()
     return information
 
 
@@ -192,13 +196,18 @@ def _chances_of_the_top(n: int, strengths: FloatArray, covariance: FloatArray) -
     """How probably each item lies above the gap after the n-th, as a share of the sum."""
     ordered = np.sort(strengths)[::-1]
     gap = (ordered[n - 1] + ordered[n]) / 2 if n < len(strengths) else -np.inf
-    chances = ndtr((strengths - gap) / np.sqrt(np.diagonal(covariance)))
+    # About the mean: where the whole board lies is hardly known, and nobody asks.
+    variance = np.diagonal(covariance) - 2 * covariance.mean(axis=1) + covariance.mean()
+    chances = ndtr((strengths - gap) / np.sqrt(np.maximum(variance, NOISE)))
     return np.asarray(chances / chances.sum())
 
 
 def _of_differences(matrix: FloatArray, first: IntArray, second: IntArray) -> FloatArray:
+    """m_ii + m_jj - 2 m_ij, and 0 where that is nothing but rounding."""
     diagonal = np.diagonal(matrix)
-    return np.asarray(np.maximum(diagonal[first] + diagonal[second] - 2 * matrix[first, second], 0.0))
+    both = diagonal[first] + diagonal[second]
+    difference = both - 2 * matrix[first, second]
+    return np.where(difference > NOISE * both, difference, 0.0)
 
 
 def _checked(rules: PairingRules, n_items: int) -> FloatArray:
@@ -211,7 +220,7 @@ def _checked(rules: PairingRules, n_items: int) -> FloatArray:
         raise InvalidWeightError(f"The share of the floor lies above 0 and up to 1, not at {rules.floor_share}.")
     if not 0 <= rules.greed < float("inf"):
         raise InvalidWeightError(f"The greed must be finite and from 0 up, not {rules.greed}.")
-    return weights
+    return np.asarray(weights / max(weights.max(initial=0.0), np.finfo(np.float64).tiny))
 
 
 def _listed(never: Collection[tuple[int, int]], n_items: int) -> BoolArray:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stats.simultaneous import N_DRAWS, largest_difference
-from stats.uncertainty import Uncertainty, two_sided_quantile
+from stats.uncertainty import Uncertainty, reach_of
 
 
 class RankRange(NamedTuple):
@@ -37,7 +37,7 @@ def pairwise_rank_ranges(uncertainty: Uncertainty) -> RankRanges:
 
     Each test is right with the confidence level of `uncertainty`; a whole table of them is right less often.
     """
-    return _rank_ranges(uncertainty, two_sided_quantile(uncertainty.confidence_level))
+    return _rank_ranges(uncertainty, reach_of(uncertainty, None))
 
 
 def simultaneous_rank_ranges(
@@ -63,7 +63,7 @@ def tiers(uncertainty: Uncertainty, *, critical_value: float | None = None) -> t
     border between them, and first and last of a tier need not be equal. With the critical value of
     `simultaneous_rank_ranges` all borders are right at once; without one each is with the level of `uncertainty`.
     """
-    reach = two_sided_quantile(uncertainty.confidence_level) if critical_value is None else critical_value
+    reach = reach_of(uncertainty, critical_value)
     ratings, errors = uncertainty.ratings, uncertainty.standard_errors_of_differences()
     found: list[int | None] = [None] * len(ratings)
     tier, first = 0, -1

@@ -19,12 +19,13 @@ from stats.bradley_terry import RATING_PER_STRENGTH, BradleyTerryFit, fit
 from stats.comparisons import (
     FloatArray,
     IntArray,
+    InvalidLevelError,
     InvalidWeightError,
-    ItemIndexError,
     LengthMismatchError,
     Outcome,
     PairCounts,
     UnratedItemError,
+    check_item,
 )
 from stats.laplacian import laplacian
 from stats.small_fits import PointsOfBoards, differences
@@ -83,9 +84,9 @@ def fewest_votes(
     """The fewest votes on any pairs that make the leader of `pair` lead no more.
 
     `fitted` is the fit of these counts, which are whole votes. A change after which the two cannot be rated together is
-    no change of their order. Raises StatsError: an item without a rating, weighted votes.
+    no change of their order. Raises StatsError: an item without a rating, weighted votes, a fit with a prior.
     """
-    leader, other = _ordered(counts, fitted, pair)
+    change, (leader, other) = Change(change), _ordered(counts, fitted, pair)
     lead = float(fitted.strengths[leader] - fitted.strengths[other])
     cells = _cells(counts, fitted, change)
     if lead <= LEVEL:
@@ -105,11 +106,12 @@ def fewest_votes(
 def _ordered(counts: PairCounts, fitted: BradleyTerryFit, pair: tuple[int, int]) -> tuple[int, int]:
     if len(fitted.strengths) != counts.n_items:
         raise LengthMismatchError(f"The fit is of {len(fitted.strengths)} items and the counts of {counts.n_items}.")
-    if (counts.totals % 1 != 0).any():
+    if fitted.prior is not None:
+        raise InvalidLevelError("The votes alone hold no order that a prior helps to hold: fit without one.")
+    if (counts.totals % 1 != 0).any() or (counts.totals != counts.squares).any():
         raise InvalidWeightError("Only whole votes can be removed or flipped, and these have weights.")
     for item in pair:
-        if not 0 <= item < counts.n_items:
-            raise ItemIndexError(f"{item} is not the number of one of {counts.n_items} items (0 is the first).")
+        check_item(item, counts.n_items)
         if np.isnan(fitted.strengths[item]):
             raise UnratedItemError(f"Item {item} has no rating, and so no order to lose.")
     one, other = pair

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from stats.comparisons import FloatArray, InvalidLevelError
-from stats.uncertainty import Uncertainty, two_sided_quantile
+from stats.uncertainty import Uncertainty, reach_of, two_sided_quantile
 
 N_DRAWS: Final = 2000
 
@@ -29,14 +29,15 @@ def normal_draws(uncertainty: Uncertainty, *, rng: np.random.Generator, n_draws:
     They are the limit of the bootstrap's, in milliseconds. Raises InvalidLevelError.
     """
     rated = ~np.isnan(uncertainty.ratings)
-    draws = np.full((n_draws, len(rated)) if n_draws > 0 else (0, len(rated)), np.nan)
-    draws[:, rated] = uncertainty.ratings[rated] + deviations(uncertainty, rng=rng, n_draws=n_draws)
+    moved = deviations(uncertainty, rng=rng, n_draws=n_draws)
+    draws = np.full((n_draws, len(rated)), np.nan)
+    draws[:, rated] = uncertainty.ratings[rated] + moved
     return draws
 
 
 def deviations(uncertainty: Uncertainty, *, rng: np.random.Generator, n_draws: int) -> FloatArray:
     """Draws from N(0, covariance) of the rated items, shape (n_draws, n_rated). Raises InvalidLevelError."""
-    if n_draws < 1:
+    if not isinstance(n_draws, int | np.integer) or n_draws < 1:
         raise InvalidLevelError(f"The largest difference cannot be simulated with {n_draws} draws.")
     rated = ~np.isnan(uncertainty.ratings)
     # The covariance is singular by its gauge, so it is taken apart into eigenvectors and not by Cholesky.
@@ -47,7 +48,7 @@ def deviations(uncertainty: Uncertainty, *, rng: np.random.Generator, n_draws: i
 
 def pairwise_intervals(uncertainty: Uncertainty, *, critical_value: float | None = None) -> Intervals:
     """Of ratings[i] - ratings[j] at (i, j), each with the confidence level of `uncertainty` unless told how wide."""
-    reach = two_sided_quantile(uncertainty.confidence_level) if critical_value is None else critical_value
+    reach = reach_of(uncertainty, critical_value)
     estimates = uncertainty.ratings[:, np.newaxis] - uncertainty.ratings
     margins = reach * uncertainty.standard_errors_of_differences()
     return Intervals(estimates, estimates - margins, estimates + margins, reach)
@@ -82,10 +83,9 @@ def largest_difference(uncertainty: Uncertainty, *, rng: np.random.Generator, n_
     """
     rated = ~np.isnan(uncertainty.ratings)
     errors = uncertainty.standard_errors_of_differences()[np.ix_(rated, rated)]
-    first, second = np.nonzero(np.triu(errors) > 0)
-    scale = errors[first, second]
+    per_error = np.divide(1.0, errors, out=np.zeros_like(errors), where=errors > 0)
     draws = deviations(uncertainty, rng=rng, n_draws=n_draws)
-    largest = np.array([np.abs((draw[first] - draw[second]) / scale).max(initial=0.0) for draw in draws])
+    largest = np.array([(np.abs(draw[:, np.newaxis] - draw) * per_error).max(initial=0.0) for draw in draws])
     return _reach(largest, uncertainty.confidence_level)
 
 

@@ -25,11 +25,20 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
-from stats.bradley_terry import HALF_WINS, RATING_PER_STRENGTH, half_points
-from stats.comparisons import FloatArray, InvalidWeightError, ItemIndexError, Outcome, PairCounts, SelfPairError
+from stats.bradley_terry import HALF_WINS, RATING_PER_STRENGTH, checked_half_wins
+from stats.comparisons import (
+    FloatArray,
+    InvalidLevelError,
+    InvalidWeightError,
+    Outcome,
+    PairCounts,
+    SelfPairError,
+    check_item,
+)
 from stats.uncertainty import two_sided_quantile
 
 N_PORTFOLIOS: Final = 2048
+ROWS_AT_ONCE: Final = 2**10  # which keeps their capitals in little memory
 LARGEST_LOGARITHM: Final = 700.0  # of a number that float64 holds
 HALVINGS: Final = 40  # of a distance below 1, so to 1e-12
 
@@ -64,8 +73,7 @@ def win_share(n_left: float, n_right: float, *, n_ties: float = 0, confidence_le
     """The share of left after so many wins of left, wins of right and ties. Raises StatsError."""
     two_sided_quantile(confidence_level)
     votes = np.array([n_left, n_right, n_ties], dtype=np.float64)
-    if not (np.isfinite(votes) & (votes >= 0)).all():
-        raise InvalidWeightError(f"Numbers of votes must be finite and from 0 up, not {votes.tolist()}.")
+    _check_votes(votes)
     total = votes.sum()
     estimate = float((votes[0] + votes[2] / 2) / total) if total else float("nan")
     limit = -np.log1p(-confidence_level)
@@ -89,12 +97,10 @@ def win_share_of_pair(
 ) -> WinShare:
     """`win_share` of item `left` against item `right`, from plain votes. Raises StatsError."""
     for item in (left, right):
-        if not 0 <= item < counts.n_items:
-            raise ItemIndexError(f"{item} is not the number of one of {counts.n_items} items (0 is the first).")
+        check_item(item, counts.n_items)
     if left == right:
         raise SelfPairError(f"Item {left} has no share of wins against itself.")
-    halves = frozenset(half_wins)
-    half_points(counts, halves)  # refuses a decided outcome among them
+    halves = checked_half_wins(half_wins)
     of_pair = counts.totals[(counts.left == min(left, right)) & (counts.right == max(left, right))].sum(axis=0)
     won, lost = of_pair[Outcome.LEFT], of_pair[Outcome.RIGHT]
     if left > right:
@@ -105,15 +111,29 @@ def win_share_of_pair(
 def log_evidence(
     n_left: npt.ArrayLike, n_right: npt.ArrayLike, n_ties: npt.ArrayLike = 0.0, *, share: float = 0.5
 ) -> FloatArray:
-    """Logarithm of the capital won against a true share, 0 < share < 1; arrays of numbers of votes of any one shape."""
+    """Logarithm of the capital won against a true share, 0 < share < 1; arrays of numbers of votes of any one shape.
+
+    Raises StatsError.
+    """
+    if not 0 < share < 1:
+        raise InvalidLevelError(f"There is no betting against a share of {share}: it lies between 0 and 1.")
+    votes = np.stack(
+        np.broadcast_arrays(*(np.asarray(n, dtype=np.float64) for n in (n_left, n_right, n_ties))), axis=-1
+    )
+    _check_votes(votes)
     angles = (np.arange(N_PORTFOLIOS) + 0.5) * np.pi / N_PORTFOLIOS
     on_left, on_right = np.cos(angles / 2) ** 2 / share, np.sin(angles / 2) ** 2 / (1 - share)
-    capital = (
-        np.multiply.outer(n_left, np.log(on_left))
-        + np.multiply.outer(n_right, np.log(on_right))
-        + np.multiply.outer(n_ties, np.log((on_left + on_right) / 2))
-    )
-    return np.asarray(logsumexp(capital, axis=-1) - np.log(N_PORTFOLIOS))
+    gains = np.log([on_left, on_right, (on_left + on_right) / 2])
+    rows = votes.reshape(-1, 3)
+    blocks = (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE))
+    capital = [logsumexp(block @ gains, axis=-1) - np.log(N_PORTFOLIOS) for block in blocks]
+    return np.concatenate([np.empty(0), *capital]).reshape(votes.shape[:-1])
+
+
+def _check_votes(votes: FloatArray) -> None:
+    valid = np.isfinite(votes) & (votes >= 0)
+    if not valid.all():
+        raise InvalidWeightError(f"Numbers of votes must be finite and from 0 up, not {votes[~valid][0]}.")
 
 
 def _end(votes: FloatArray, middle: float, end: float, *, limit: float) -> float:

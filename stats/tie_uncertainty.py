@@ -6,11 +6,12 @@ import numpy as np
 
 from stats.bradley_terry import RATING_PER_STRENGTH, BradleyTerryFit
 from stats.comparisons import FloatArray, LengthMismatchError, PairCounts
-from stats.laplacian import in_gauge, solve_grounded
+from stats.laplacian import in_gauge, inverse_squeezed
 from stats.ties import (
     Cells,
     Slopes,
     TieFit,
+    TieModel,
     TieStatus,
     bordered,
     cells_among,
@@ -18,11 +19,19 @@ from stats.ties import (
     outcome_probabilities,
     slopes,
 )
-from stats.uncertainty import PRIOR_VOTES, PairVotes, Uncertainty, prior_share, sandwich, two_sided_quantile
+from stats.uncertainty import (
+    PRIOR_VOTES,
+    PairVotes,
+    Uncertainty,
+    check_options,
+    prior_share,
+    sandwich,
+    two_sided_quantile,
+)
 
 
 class TieParameter(NamedTuple):
-    """Theta or nu with the interval whose ends are symmetric on the logarithmic scale of the fit.
+    """Theta or nu with the interval whose ends are symmetric on the logarithmic scale of the fit; no theta is below 1.
 
     The standard error is that of eta or kappa; like the interval, it is NaN where the parameter is not estimated.
     """
@@ -48,7 +57,7 @@ def tie_sandwich(
     happen to: B is mixed with what the model expects of it, as if the item had `prior_votes` more of them.
     Raises StatsError: counts of another number of items, a confidence level not between 0 and 1.
     """
-    quantile = two_sided_quantile(confidence_level)
+    check_options(confidence_level, prior_votes)
     if counts.n_items != len(fit.strengths):
         raise LengthMismatchError(
             f"The fit is of {len(fit.strengths)} items and the counts are of {counts.n_items}: not the same data."
@@ -62,8 +71,10 @@ def tie_sandwich(
     elif fit.tie_status is TieStatus.NO_TIES:
         covariance = _without_ties(counts, fit, prior_votes)
     ratings = Uncertainty(ratings=fit.ratings, covariance=covariance, confidence_level=confidence_level)
-    ends = np.exp(fit.log_tie_parameter + quantile * error * np.array([-1.0, 1.0]))
-    return TieUncertainty(ratings, TieParameter(fit.tie_parameter, error, float(ends[0]), float(ends[1])))
+    margin = two_sided_quantile(confidence_level) * error
+    least = 0.0 if fit.tie_model is TieModel.RAO_KUPPER else -np.inf
+    lower, upper = np.exp(np.maximum(fit.log_tie_parameter + margin * np.array([-1.0, 1.0]), least)).tolist()
+    return TieUncertainty(ratings, TieParameter(fit.tie_parameter, error, lower, upper))
 
 
 def _covariance(cells: Cells, fit: TieFit, prior_votes: float) -> FloatArray:
@@ -78,9 +89,7 @@ def _covariance(cells: Cells, fit: TieFit, prior_votes: float) -> FloatArray:
     believed = (1 - share)[:, np.newaxis] * cells.squares + share[:, np.newaxis] * expected
     bread = information(cells, at)
     meat = _meat(cells, at, squares=believed)
-    halfway = solve_grounded(bread, meat, n_items=cells.n_items)
-    covariance = solve_grounded(bread, halfway.T, n_items=cells.n_items)
-    return in_gauge(covariance, fit.gauge_weights[fit.rated])
+    return in_gauge(inverse_squeezed(bread, meat, n_items=cells.n_items), fit.gauge_weights[fit.rated])
 
 
 def _meat(cells: Cells, at: Slopes, *, squares: FloatArray) -> FloatArray:

@@ -28,8 +28,10 @@ from stats.bradley_terry import (
     RATING_PER_STRENGTH,
     Anchor,
     Gauge,
+    checked_half_wins,
     gauge_weights,
     half_points,
+    indicator,
     maximum,
 )
 from stats.comparisons import BoolArray, FloatArray, IntArray, Outcome, PairCounts, sums_at
@@ -145,7 +147,7 @@ def fit_with_ties(
     every tie one of at most one unit: then the parameter grows for ever (only ties is the plainest case), the rated
     group becomes SEPARATED and is not rated. Raises StatsError as `bradley_terry.fit` does.
     """
-    outcomes = frozenset(tied)
+    tie_model, outcomes = TieModel(tie_model), checked_half_wins(tied)
     points = half_points(counts, outcomes)
     links = connectivity(points)
     cells = cells_among(counts, links.rated, tied=outcomes)
@@ -184,20 +186,14 @@ def outcome_probabilities(fit: TieFit, differences: FloatArray) -> OutcomeProbab
 
 def cells_among(counts: PairCounts, rated: BoolArray, *, tied: frozenset[Outcome]) -> Cells:
     """The pairs between rated items, with the outcomes in `tied` added up."""
-    number = np.cumsum(rated) - 1
-    inside = rated[counts.left] & rated[counts.right]
-    ties = sorted(tied)
-
-    def three(table: FloatArray) -> FloatArray:
-        decided = table[inside][:, [Outcome.LEFT, Outcome.RIGHT]]
-        return np.column_stack([decided, table[inside][:, ties].sum(axis=1)])
-
+    votes = counts.among(rated)
+    three = np.column_stack([indicator({Outcome.LEFT}), indicator({Outcome.RIGHT}), indicator(tied)])
     return Cells(
-        left=number[counts.left[inside]],
-        right=number[counts.right[inside]],
-        totals=three(counts.totals),
-        squares=three(counts.squares),
-        n_items=int(rated.sum()),
+        left=votes.left,
+        right=votes.right,
+        totals=votes.totals @ three,
+        squares=votes.squares @ three,
+        n_items=votes.n_items,
     )
 
 

@@ -7,19 +7,19 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import expit
 
-from stats.bradley_terry import RATING_PER_STRENGTH, BradleyTerryFit
+from stats.bradley_terry import RATING_PER_STRENGTH, BradleyTerryFit, indicator
 from stats.comparisons import (
     FloatArray,
     IntArray,
     InvalidLevelError,
     InvalidWeightError,
-    ItemIndexError,
     LengthMismatchError,
     Outcome,
     PairCounts,
+    check_item,
     sums_at,
 )
-from stats.laplacian import in_gauge, laplacian, solve_grounded, solve_positive
+from stats.laplacian import in_gauge, inverse_squeezed, laplacian, solve_positive
 
 PRIOR_VOTES: Final = 1.0
 ROUNDING: Final = 1e-12  # a variance below this part of those it is the difference of is zero but for rounding
@@ -45,6 +45,13 @@ class Uncertainty:
     covariance: FloatArray
     confidence_level: float
 
+    def __post_init__(self) -> None:
+        two_sided_quantile(self.confidence_level)
+        if self.covariance.shape != 2 * self.ratings.shape or self.ratings.ndim != 1:
+            raise LengthMismatchError(
+                f"{self.ratings.shape} ratings and a covariance of {self.covariance.shape} do not belong together."
+            )
+
     @property
     def standard_error(self) -> FloatArray:
         return np.sqrt(np.diagonal(self.covariance))
@@ -63,8 +70,7 @@ class Uncertainty:
         The interval is the one to judge two items by: their single intervals may overlap although it excludes zero.
         """
         for index in (item, other):
-            if not 0 <= index < len(self.ratings):
-                raise ItemIndexError(f"{index} is not the number of one of {len(self.ratings)} items (0 is the first).")
+            check_item(index, len(self.ratings))
         both = np.array([item, other])
         estimate = float(self.ratings[item] - self.ratings[other])
         standard_error = float(_standard_errors_of_differences(self.covariance[np.ix_(both, both)])[0, 1])
@@ -99,8 +105,11 @@ def sandwich(
     about, and B believes no residual: its few votes are drawn towards what was expected, and seem to vary less.
     Raises StatsError: counts of another number of items, a confidence level not between 0 and 1.
     """
-    _check(counts, fit, prior_votes)
-    two_sided_quantile(confidence_level)  # refuses a level that is none before the work
+    check_options(confidence_level, prior_votes)
+    if counts.n_items != len(fit.strengths):
+        raise LengthMismatchError(
+            f"The fit is of {len(fit.strengths)} items and the counts are of {counts.n_items}: not the same data."
+        )
     covariance = np.full((counts.n_items, counts.n_items), np.nan)
     rated = fit.rated
     if rated.any():
@@ -110,9 +119,25 @@ def sandwich(
 
 def two_sided_quantile(confidence_level: float) -> float:
     """The number of standard errors that an interval of this level reaches to either side. Raises InvalidLevelError."""
-    if not 0 < confidence_level < 1:
+    if not 0 < confidence_level < (1 + confidence_level) / 2 < 1:
         raise InvalidLevelError(f"A confidence level lies between 0 and 1 (as 0.95 does), not at {confidence_level}.")
     return NormalDist().inv_cdf((1 + confidence_level) / 2)
+
+
+def reach_of(uncertainty: Uncertainty, critical_value: float | None) -> float:
+    """How many standard errors an interval reaches to either side. Raises InvalidLevelError."""
+    if critical_value is None:
+        return two_sided_quantile(uncertainty.confidence_level)
+    if not critical_value >= 0:
+        raise InvalidLevelError(f"A critical value is a number from 0 up, not {critical_value}.")
+    return critical_value
+
+
+def check_options(confidence_level: float, prior_votes: float) -> None:
+    """Refuse what is no level, or no number of votes, before any work. Raises StatsError."""
+    two_sided_quantile(confidence_level)
+    if not 0 <= prior_votes < float("inf"):
+        raise InvalidWeightError(f"The number of prior votes must be finite and from 0 up, not {prior_votes}.")
 
 
 class _Residuals(NamedTuple):
@@ -135,30 +160,18 @@ class PairVotes(NamedTuple):
     squares: FloatArray
 
 
-def _check(counts: PairCounts, fit: BradleyTerryFit, prior_votes: float) -> None:
-    if counts.n_items != len(fit.strengths):
-        raise LengthMismatchError(
-            f"The fit is of {len(fit.strengths)} items and the counts are of {counts.n_items}: not the same data."
-        )
-    if not 0 <= prior_votes < float("inf"):
-        raise InvalidWeightError(f"The number of prior votes must be finite and from 0 up, not {prior_votes}.")
-
-
 def _residuals(counts: PairCounts, fit: BradleyTerryFit) -> _Residuals:
-    counted = sorted({Outcome.LEFT, Outcome.RIGHT} | fit.half_wins)
-    rated = fit.rated
-    inside = rated[counts.left] & rated[counts.right]
-    log_odds = fit.strengths[counts.left[inside]] - fit.strengths[counts.right[inside]]
+    votes, strengths = counts.among(fit.rated), fit.strengths[fit.rated]
+    log_odds = strengths[votes.left] - strengths[votes.right]
     p, q = expit(log_odds), expit(-log_odds)  # q is 1 - p without the cancellation
-    squares = counts.squares[inside]
-    residuals = np.column_stack([q, -p, (q - p) / 2, (q - p) / 2])  # y - p, in the order of Outcome
-    number = np.cumsum(rated) - 1
+    won, lost = votes.squares[:, Outcome.LEFT], votes.squares[:, Outcome.RIGHT]
+    tied = votes.squares @ indicator(fit.half_wins)
     return _Residuals(
-        left=number[counts.left[inside]],
-        right=number[counts.right[inside]],
-        total=counts.totals[inside][:, counted].sum(axis=1),
-        squares=squares[:, counted].sum(axis=1),
-        squared_residuals=(squares * residuals**2)[:, counted].sum(axis=1),
+        left=votes.left,
+        right=votes.right,
+        total=votes.totals @ indicator({Outcome.LEFT, Outcome.RIGHT} | fit.half_wins),
+        squares=won + lost + tied,
+        squared_residuals=won * q**2 + lost * p**2 + tied * ((q - p) / 2) ** 2,
         binary_variance=p * q,
     )
 
@@ -179,7 +192,7 @@ def _covariance(pairs: _Residuals, fit: BradleyTerryFit, prior_votes: float) -> 
 def sandwich_covariance(information: FloatArray, meat: FloatArray, *, fit: BradleyTerryFit) -> FloatArray:
     """H^- B H^- in the gauge of `fit` and points squared; all three of shape (n_rated, n_rated)."""
     if fit.prior is None:
-        covariance = solve_grounded(information, solve_grounded(information, meat).T)
+        covariance = inverse_squeezed(information, meat)
     else:
         precision = fit.prior.precision * np.eye(len(meat))
         bread = information + precision

@@ -18,6 +18,7 @@ from stats.ties import TieModel, fit_with_ties, outcome_probabilities
 
 PRIOR_VOTES: Final = 20.0  # a pair's own votes outweigh what the ratings expect of it from here on
 LAPSES: Final = 0.02  # how often honest voters press any button, so that no single vote is beyond belief
+ROUNDING: Final = 1e-12
 LEFT, RIGHT, UNDECIDED = 0, 1, 2  # columns of predictions: a tie and "both bad" are one
 
 
@@ -62,7 +63,7 @@ def predictions(history: VoteHistory, votes: Comparisons, *, own: IntArray | Non
     counts = history.counts[votes.left, votes.right]
     if own is not None:
         counts = counts - _votes_of_group(votes, own)
-        if (counts < 0).any():
+        if (counts < -ROUNDING * history.counts.max(initial=1.0)).any():
             raise InvalidWeightError("Votes that are not in the history cannot be taken out of it.")
     prior = history.prior_votes * history.expected[votes.left, votes.right]
     posterior = counts + prior

@@ -81,7 +81,7 @@ def mean_win_rates(uncertainty: Uncertainty) -> WinRates:
 
 def observed_wins(counts: PairCounts, *, half_wins: Collection[Outcome] = HALF_WINS) -> ObservedWins:
     """What was counted, the undecided outcomes in `half_wins` being half a win each. Raises UnknownOutcomeError."""
-    points = half_points(counts, frozenset(half_wins))
+    points = half_points(counts, half_wins)
     shares = np.full((counts.n_items, counts.n_items), np.nan)
     n_comparisons = np.zeros((counts.n_items, counts.n_items))
     met = points.total > 0

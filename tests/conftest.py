@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from django.utils import translation
 
 from accounts import rate_limits
 from accounts.roles import Role
@@ -27,6 +28,7 @@ def _fresh_process() -> Iterator[None]:
     """What lives as long as a process must not leak from one test into the next."""
     rate_limits.forget_all()
     yield
+    translation.deactivate()  # the language of the last page that was asked for
     pool.close()
 
 
@@ -73,13 +75,13 @@ def register(db: None) -> Callable[..., LanguageModel]:
     """Register a model that answers by a script: `register("Orion", reply="Hello")`."""
 
     def register(name: str, *, visibility: str = Visibility.PUBLIC, **options: Any) -> LanguageModel:
-        fields = {
-            key: options.pop(key) for key in ("status", "battle_weight", "aliases", "organisation") if key in options
-        }
+        known = ("status", "battle_weight", "aliases", "organisation", "engine", "endpoint", "source")
+        fields = {key: options.pop(key) for key in known if key in options}
+        if fields.setdefault("engine", "echo") != "echo":
+            options = options or {"token_limit_field": "max_tokens"}
         return LanguageModel.objects.create(
             slug=name.lower().replace(" ", "-"),
             name=name,
-            engine="echo",
             options=options or {"reply": "This is what one of them says to {prompt}"},
             visibility=visibility,
             **{"status": LanguageModel.Status.ENABLED, **fields},

@@ -19,7 +19,7 @@ from arena import battles, voters
 from arena.battles import Participant
 from arena.models import Answer, Battle
 from leaderboard import live
-from llms.models import Visibility
+from llms.models import Endpoint, Visibility
 from tests.conftest import as_voter
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +114,7 @@ TABLE = [
     Row("accounts:sign_out", 405, SIGN_IN, 405, 405, 405),
     for_members("accounts:account", 200),
     for_members("accounts:account", 422, method="post"),
+    for_members("accounts:account", 302, method="post", data=(("name", "mine"), ("scopes", "read"))),
     for_members("accounts:change_password", 200),
     for_members("accounts:change_password", 200, method="post"),
     for_members("accounts:revoke_token", 302, "own token", method="post"),
@@ -123,10 +124,12 @@ TABLE = [
     open_to_all("accounts:set_theme", 405),
     open_to_all("set_language", 302, method="post", data=(("language", "tr"),)),
     open_to_all("set_language", 302),
+    open_to_all("accounts:favicon", 302),
     open_to_all("healthz", 200),
     Row("/nowhere/", 404, SIGN_IN, 404, 404, 404),
     Row("/admin-nowhere/", 404, SIGN_IN, 404, 404, 404),
     open_to_all("/static/img/favicon.svg", 200),
+    open_to_all("/static/img/favicon.ico", 200),
     open_to_all("/static/nowhere.css", 404),
     open_to_all("/static/../manage.py", 404),
     #                                       visitor  stranger voter researcher admin
@@ -145,6 +148,11 @@ TABLE = [
     of_the_admin("llms_languagemodel_change", 200, "internal model"),
     of_the_admin("llms_languagemodel_delete", 200, "internal model"),
     of_the_admin("llms_languagemodel_history", 200, "internal model"),
+    of_the_admin("llms_endpoint_changelist", 200),
+    of_the_admin("llms_endpoint_add", 200),
+    of_the_admin("llms_endpoint_change", 200, "endpoint"),
+    of_the_admin("llms_endpoint_delete", 200, "endpoint"),
+    of_the_admin("llms_endpoint_history", 200, "endpoint"),
     *read_only("arena_battle", "voted battle"),
     *read_only("arena_vote", "vote"),
     *read_only("auth_group", "group"),
@@ -190,6 +198,7 @@ def site(orion, lyra, register, stranger, begin, finish, vera, rana, adem) -> di
         "voted internal battle": internal.pk,
         "vote": voted.vote.pk,
         "internal model": nova.pk,
+        "endpoint": Endpoint.objects.create(name="lab", base_url="http://127.0.0.1:8000/v1").pk,
         "token of another": tokens.issue(superuser, name="hers", scopes=[Scope.READ]).token.pk,
         "somebody": vera.pk,
         "superuser": superuser.pk,

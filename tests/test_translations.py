@@ -218,7 +218,7 @@ def test_a_battle_and_the_leaderboard_are_turkish(
 def test_making_and_revoking_a_token_is_turkish(in_turkish: Callable[..., Client], check: Check, rana: User) -> None:
     client = in_turkish(rana)
     check(client.post("/account/", {}), status=422)
-    check(client.post("/account/", {"name": "defter", "scopes": ["read"], "lifetime": "30"}))
+    check(client.post("/account/", {"name": "defter", "scopes": ["read"], "lifetime": "30"}, follow=True))
     token = ApiToken.objects.get(user=rana)
     check(client.post(f"/account/tokens/{token.pk}/revoke/", follow=True))
 

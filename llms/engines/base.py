@@ -4,6 +4,8 @@
     ├── NotSupported                this engine cannot do that, and never will as it is set up
     ├── LoadingFailed               the weights could not be brought up
     ├── PromptTooLong               the conversation does not fit the model's context
+    ├── RequestRejected             a server does not want the request: a key, a name, a field
+    ├── EngineUnreachable           a server does not answer                           (retryable)
     ├── EngineOverloaded            no room for another stream at the moment           (retryable)
     ├── GenerationFailed            the computation broke in the middle               (retryable)
     └── DeadlineExceeded            one of the four time-outs                          (retryable)
@@ -25,11 +27,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from llms.chat import Message, SamplingParams
-
-
-def mark(message: str) -> str:
-    """Mark a sentence for the translators (`makemessages` knows this name) without translating it here."""
-    return message
+from llms.sentences import mark
 
 
 class EngineError(Exception):
@@ -57,6 +55,17 @@ class LoadingFailed(EngineError):
 class PromptTooLong(EngineError):
     code = "prompt_too_long"
     user_message = mark("The conversation is too long for this model. Shorten the prompt or start a new battle.")
+
+
+class RequestRejected(EngineError):
+    code = "rejected"
+    user_message = mark("The model could not be asked. An administrator can see why in the log.")
+
+
+class EngineUnreachable(EngineError):
+    code = "unreachable"
+    user_message = mark("The model cannot be reached. Try again in a moment.")
+    retryable = True
 
 
 class EngineOverloaded(EngineError):
@@ -100,12 +109,16 @@ class FinishReason(StrEnum):
     """The model ended its answer."""
     LENGTH = "length"
     """The answer reached the allowed number of tokens."""
+    FILTERED = "content_filter"
+    """The server held the rest back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    prompt_tokens: int
-    completion_tokens: int
+    """None where a server does not say: then nobody knows."""
+
+    prompt_tokens: int | None
+    completion_tokens: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +129,20 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of what the model thinks before it answers, where a server keeps the two apart."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The engine serves others first. Comes again whenever that changes, and every few seconds."""
+
+    n_before: int
+
+
+@dataclass(frozen=True, slots=True)
 class StreamEnd:
     """Always the last event of a stream that did not fail."""
 
@@ -123,7 +150,7 @@ class StreamEnd:
     usage: Usage
 
 
-StreamEvent = TextDelta | StreamEnd
+StreamEvent = TextDelta | ReasoningDelta | Queued | StreamEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +195,8 @@ class Engine(ABC):
 
     @abstractmethod
     def stream(self, messages: Sequence[Message], sampling: SamplingParams) -> AsyncGenerator[StreamEvent]:
-        """Answer a conversation piece by piece: `TextDelta`s, then one `StreamEnd`, or an `EngineError`.
+        """Answer a conversation piece by piece: `TextDelta`s, then one `StreamEnd`, or an `EngineError`. Before them
+        there may be `Queued`, and `ReasoningDelta`s.
 
         Closing the generator (`aclose`), or cancelling the task that reads it, stops the computation itself.
         """
@@ -200,7 +228,8 @@ class Deadlines:
 
 
 async def within_deadlines(stream: AsyncGenerator[StreamEvent], deadlines: Deadlines) -> AsyncGenerator[StreamEvent]:
-    """The same stream, which fails when it keeps its reader waiting. Closes the inner stream in any case."""
+    """The same stream, which fails when it keeps its reader waiting. Time in a waiting line does not count: a line that
+    moves says so. Closes the inner stream in any case."""
     loop = asyncio.get_running_loop()
     end_at = loop.time() + deadlines.total
     patience: float = deadlines.first_token
@@ -217,7 +246,10 @@ async def within_deadlines(stream: AsyncGenerator[StreamEvent], deadlines: Deadl
                     f"no event for {min(patience, remaining):.1f} s"
                 ) from None
             yield event
-            patience, too_slow = deadlines.between_tokens, StalledStream
+            if isinstance(event, Queued):
+                end_at = loop.time() + deadlines.total
+            else:
+                patience, too_slow = deadlines.between_tokens, StalledStream
 
 
 def error_class(code: str) -> type[EngineError]:

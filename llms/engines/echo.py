@@ -26,8 +26,10 @@ from llms.engines.base import (
     Usage,
     error_class,
 )
+from llms.engines.openai_compatible.connection import Connection
 from llms.engines.options import BadOptions, read_options
 from llms.engines.stop_strings import StopFilter
+from llms.sentences import filled, mark
 
 ErrorCode = Literal[
     "not_supported",
@@ -71,15 +73,17 @@ class EchoOptions:
     def __post_init__(self) -> None:
         scripts = [name for name in ("reply", "replies", "chunks") if getattr(self, name) not in (None, ())]
         if len(scripts) > 1:
-            raise ValueError(f"{scripts[0]} cannot stand beside {scripts[1]}: give one script")
+            words = mark("%(one)s cannot stand beside %(other)s: give one script")
+            raise ValueError(filled(words, one=scripts[0], other=scripts[1]))
         if self.chunk_size < 1:
-            raise ValueError("chunk_size must be at least 1")
+            words = mark("%(name)s must be at least %(least)s, not %(value)s")
+            raise ValueError(filled(words, name="chunk_size", least=1, value=self.chunk_size))
         if not all(self.chunks):
-            raise ValueError("chunks must not hold an empty text")
+            raise ValueError(filled(mark("chunks must not hold an empty text")))
         for name in ("first_delay", "delay", "fail_at", "fail_times", "hang_at", "max_prompt_characters"):
             value = getattr(self, name)
             if value is not None and value < 0:
-                raise ValueError(f"{name} must not be negative")
+                raise ValueError(filled(mark("%(name)s must not be negative"), name=name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,15 @@ class EchoEngine(Engine):
         """For each stream an event that ends it, and the loop in which that event may be set."""
 
     @classmethod
-    def from_options(cls, source: str, revision: str, options: Mapping[str, Any], *, cache_dir: Path) -> Self:
+    def from_options(
+        cls,
+        source: str,
+        revision: str,
+        options: Mapping[str, Any],
+        *,
+        cache_dir: Path,
+        connection: Connection | None = None,
+    ) -> Self:
         """The other arguments may say anything: there is nothing to load."""
         return cls(read_options(EchoOptions, options))
 
@@ -108,7 +120,7 @@ class EchoEngine(Engine):
         try:
             read_options(EchoOptions, options)
         except BadOptions as error:
-            return [str(error)]
+            return [error.args[0]]
         return []
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from llms.engines.base import LoadingFailed
+from llms.sentences import Sentence, filled, mark
 
 T = TypeVar("T")
 
@@ -25,18 +26,20 @@ def read_options(kind: type[T], options: Mapping[str, Any]) -> T:
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     unknown = sorted(map(str, set(options) - set(known)))
     if unknown:
-        raise BadOptions(f"Unknown option {', '.join(unknown)}; known are {', '.join(known)}.")
+        words = mark("Unknown option %(unknown)s; known are %(known)s.")
+        raise BadOptions(filled(words, unknown=", ".join(unknown), known=", ".join(known)))
     hints = typing.get_type_hints(kind)
     values = {}
     for name, value in options.items():
         value = _as_tuples(value)
         if not _fits(value, hints[name]):
-            raise BadOptions(f"Option {name} must be {_described(hints[name])}, not {value!r}.")
+            words = mark("Option %(name)s must be %(expected)s, not %(value)s.")
+            raise BadOptions(filled(words, name=name, expected=_described(hints[name]), value=repr(value)))
         values[name] = value
     try:
         return kind(**values)
     except ValueError as error:
-        raise BadOptions(f"Option {error}.") from error
+        raise BadOptions(filled(mark("Option %(problem)s."), problem=error.args[0])) from error
 
 
 def _as_tuples(value: Any) -> Any:
@@ -58,13 +61,22 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
-def _described(hint: Any) -> str:
+def _described(hint: Any) -> Sentence:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_described(argument) for argument in arguments)
+        first, *others = (_described(argument) for argument in arguments)
+        for other in others:
+            first = filled(mark("%(one)s or %(other)s"), one=first, other=other)
+        return first
     if origin is typing.Literal:
-        return "one of " + ", ".join(repr(argument) for argument in arguments)
+        return filled(mark("one of %(values)s"), values=", ".join(map(repr, arguments)))
     if origin is tuple:
-        return f"a list of {_described(arguments[0])}"
-    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false", types.NoneType: "null"}
-    return names.get(hint, str(hint))
+        return filled(mark("a list of %(items)s"), items=_described(arguments[0]))
+    names = {
+        str: mark("text"),
+        int: mark("a whole number"),
+        float: mark("a number"),
+        bool: mark("true or false"),
+        types.NoneType: "null",
+    }
+    return filled(names.get(hint, str(hint)))

@@ -6,14 +6,23 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from llms.engines.base import Engine
+from llms.engines.openai_compatible.connection import Connection
 
 
 class EngineClass(Protocol):
     """What a registered class offers besides the methods of `Engine`."""
 
-    def from_options(self, source: str, revision: str, options: Mapping[str, Any], *, cache_dir: Path) -> Engine:
-        """Bring the engine up. Blocks; may keep converted weights in `cache_dir`. Raises `LoadingFailed` with a reason
-        that an administrator can act on."""
+    def from_options(
+        self,
+        source: str,
+        revision: str,
+        options: Mapping[str, Any],
+        *,
+        cache_dir: Path,
+        connection: Connection | None = None,
+    ) -> Engine:
+        """Bring the engine up. Blocks; may keep converted weights in `cache_dir`. `connection` is for engines that are
+        elsewhere. Raises `LoadingFailed` with a reason that an administrator can act on."""
         ...
 
     def problems(self, source: str, revision: str, options: Mapping[str, Any]) -> list[str]:
@@ -25,6 +34,7 @@ class EngineClass(Protocol):
 ENGINES: dict[str, str] = {
     "echo": "llms.engines.echo:EchoEngine",
     "huggingface": "llms.engines.huggingface.engine:HuggingFaceEngine",
+    "openai_compatible": "llms.engines.openai_compatible.engine:OpenAICompatibleEngine",
 }
 
 

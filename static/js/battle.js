@@ -10,6 +10,7 @@ import { Feedback, holds } from './lib/feedback.js';
 import { offerIdeas } from './lib/ideas.js';
 import { Preferences } from './lib/preferences.js';
 import { Requests } from './lib/requests.js';
+import { comeBackTo } from './lib/return_address.js';
 import { RevealView } from './lib/reveal.js';
 import { Seen } from './lib/seen.js';
 import { t } from './lib/sentences.js';
@@ -132,7 +133,9 @@ class BattlePage {
     if (!done && this.#isBack) this.#requests.repeat();
     this.#isBack = false;
     if (battle.phase !== 'answering') this.#isSlow = false;
+    const isNewTurn = battle.turns.length > this.#turns.count;
     this.#render();
+    if (isNewTurn) this.#sides.keep();
     if (before === 'voting' && (battle.phase === 'revealed' || battle.phase === 'abstained')) this.#reveal.focus();
     if (this.#retriesWhenStopped && battle.can_retry) this.#socket.send({ type: 'retry' });
     if (battle.phase !== 'answering') this.#retriesWhenStopped = false;
@@ -144,6 +147,7 @@ class BattlePage {
     this.#ask.sent();
     this.#next.belongTo(battle.id);
     history.replaceState(null, '', battle.url);
+    comeBackTo(battle.url);
     this.#socket.follow(this.#socketPath());
     document.title = `${this.#title.textContent} · Hakem`;
     this.#render();
@@ -257,6 +261,7 @@ class BattlePage {
     one('[data-raw]', this.#stage).setAttribute('aria-pressed', String(this.#preferences.raw));
     this.#turns.update(battle);
     this.#reveal.update(battle);
+    if (battle.reveal) this.#sides.name(battle.reveal);
     this.#feedback.update(battle);
     this.#announcer.follow(battle);
     this.#look();

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from arena import battles
 from arena.models import Answer, Battle, PairCount, Standing
-from arena.presentation import Meetings, battle_view, failure_message, meetings, size_of
+from arena.presentation import Meetings, battle_view, meetings, message_of, size_of
 from arena.protocol import AnswerState
 from llms.models import LanguageModel, Visibility
 
@@ -81,10 +81,20 @@ def test_only_the_last_attempt_of_each_side_is_shown(orion, lyra, begin, finish,
     assert {side: answer["attempt"] for side, answer in answers.items()} == {"a": 1, "b": 2}
 
 
+def test_that_a_model_was_replaced_is_told_as_long_as_the_battle_lasts(orion, lyra, pavo, begin, finish, view):
+    """And not which one it was."""
+    battle = finish(begin(), b=AnswerState.FAILED)
+    assert view(battle)["turns"][0]["replaced"] == []
+    battles.replace(Answer.objects.get(side="b"), AnonymousUser(), already_tried=[])
+    told = view(finish(battle))
+    assert told["turns"][0]["replaced"] == ["b"]
+    assert not [name for name in ("Orion", "Lyra", "Pavo") if name in json.dumps(told)]
+
+
 def test_a_failure_is_told_in_words_that_name_nobody():
-    assert failure_message("failed", "stalled") == "The model stopped in the middle of its answer. Try again."
-    assert failure_message("failed", "an error of a later version").startswith("The model could not answer.")
-    assert failure_message("complete", "stalled") == failure_message("cut_off", "") == ""
+    assert message_of("failed", "stalled") == "The model stopped in the middle of its answer. Try again."
+    assert message_of("failed", "an error of a later version").startswith("The model could not answer.")
+    assert message_of("complete", "stalled") == message_of("cut_off", "") == ""
 
 
 # --- after it

@@ -33,7 +33,21 @@ def test_keys_are_made_once(settings_with, bare_environment):
         assert first[name] == second[name]
         assert len(first[name]) >= 50
     assert first["SECRET_KEY"] != first["VOTER_KEY"]
-    assert sorted(file.name for file in (bare_environment / "keys").iterdir()) == ["secret_key", "voter_key"]
+    assert first["FIELD_KEYS"] == second["FIELD_KEYS"]
+    made = sorted(file.name for file in (bare_environment / "keys").iterdir())
+    assert made == ["field_key", "secret_key", "voter_key"]
+
+
+def test_the_keys_of_model_servers_can_be_changed(settings_with):
+    assert settings_with(FIELD_KEYS=f"{'n' * 40}, {'o' * 40}")["FIELD_KEYS"] == ["n" * 40, "o" * 40]
+    with pytest.raises(ImproperlyConfigured, match="each part must have 32 characters"):
+        settings_with(FIELD_KEYS=f"{'n' * 40},short")
+
+
+def test_model_servers_may_be_on_this_machine_only_where_one_process_does_everything(settings_with):
+    assert [str(network) for network in settings_with()["ENDPOINT_NETWORKS"]] == ["127.0.0.0/8", "::1/128"]
+    assert settings_with(REDIS_URL="redis://cache/0")["ENDPOINT_NETWORKS"] == []
+    assert [str(n) for n in settings_with(ENDPOINT_NETWORKS="10.1.0.0/16")["ENDPOINT_NETWORKS"]] == ["10.1.0.0/16"]
 
 
 def test_a_public_address_decides_hosts_origins_and_cookies(settings_with):

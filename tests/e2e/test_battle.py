@@ -211,6 +211,25 @@ def test_saying_why_is_kept(server, open_page):
     expect(page.get_by_label(re.compile("In your own words"))).to_have_value("It was <b>clear</b>.")
 
 
+@pytest.mark.parametrize(
+    ("button", "legends"),
+    [
+        ("A is better", ["Good about A", "Bad about B"]),
+        ("B is better", ["Good about B", "Bad about A"]),
+        ("Tie", ["Good about both", "Bad about both"]),
+        ("Both are bad", ["Bad about both"]),
+    ],
+)
+def test_every_group_of_reasons_says_what_it_is_about(button, legends, server, open_page):
+    page = open_page(server)
+    battle = BattlePage(page)
+    battle.ask()
+    battle.wait_for_votes()
+    battle.vote(button)
+    expect(battle.verdict).to_be_visible()
+    expect(page.locator("[data-legend]:visible")).to_have_text(legends)
+
+
 def test_not_being_able_to_say_reveals_nothing(server, open_page):
     page = open_page(server)
     battle = BattlePage(page)
@@ -245,22 +264,6 @@ def test_the_same_prompt_meets_new_models_or_sides(server, open_page):
     page.wait_for_url(lambda url: url != former and "/battle/" in url)
     expect(page.locator("body")).to_contain_text("Ask me again")
     battle.wait_for_votes()
-
-
-def test_a_phone_has_to_look_at_both_answers_first(server, open_page):
-    page = open_page(server, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    battle = BattlePage(page)
-    battle.ask()
-    hint = page.locator("[data-vote-hint]")
-    expect(hint).to_have_text(re.compile("Look at answer [AB] before you vote."), timeout=30_000)
-    expect(battle.vote_button("Tie")).to_have_attribute("aria-disabled", "true")
-    page.locator("[data-show-side=b]").click()
-    page.wait_for_timeout(600)
-    page.locator("[data-show-side=a]").click()
-    battle.wait_for_votes()
-    battle.vote("Tie")
-    expect(battle.verdict).to_have_text("You called it a tie.")
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 
 
 def test_both_panes_are_equally_large(server, open_page):

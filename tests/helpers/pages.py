@@ -198,7 +198,10 @@ class Page:
         if frame["type"] == "state":
             self.battle = frame["battle"]
         elif frame["type"] in {"delta", "answer"}:
-            self._change(self.battle["turns"][frame["turn"]]["answers"][frame["side"]], frame)
+            turn = self.battle["turns"][frame["turn"]]
+            self._change(turn["answers"][frame["side"]], frame)
+            if frame.get("state") == "replaced" and frame["side"] not in turn["replaced"]:
+                turn["replaced"].append(frame["side"])
 
     def _change(self, answer: dict[str, Any], frame: dict[str, Any]) -> None:
         if frame["type"] == "delta":

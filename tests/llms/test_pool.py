@@ -23,7 +23,7 @@ class Loader:
         self.gate.set()
         self.error = None
 
-    def from_options(self, source, revision, options, *, cache_dir):
+    def from_options(self, source, revision, options, *, cache_dir, connection=None):
         self.loaded.append(source)
         assert self.gate.wait(5)
         if self.error:

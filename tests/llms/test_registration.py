@@ -15,7 +15,7 @@ def test_nothing_is_wrong():
 
 
 def test_an_unknown_engine():
-    assert problems(engine="abacus") == ["no engine is called 'abacus'; known are echo, huggingface"]
+    assert problems(engine="abacus") == ["no engine is called 'abacus'; known are echo, huggingface, openai_compatible"]
 
 
 def test_what_the_engine_itself_says():

@@ -116,3 +116,13 @@ def test_it_rejects_what_does_not_belong_together(board):
         bar_sandwich(board("A>B"), result)
     with pytest.raises(InvalidLevelError):
         bar_sandwich(board(BOARD), result, confidence_level=2)
+
+
+@pytest.mark.parametrize("prior_votes", [0, 1, 5])
+def test_a_common_factor_of_all_weights_changes_no_error(board, prior_votes):
+    counts = board(BOARD)
+    scaled = counts.with_pair_weights(np.full(len(counts.left), 40.0))
+
+    first, second = (bar_sandwich(each, fit_against_bar(each), prior_votes=prior_votes) for each in (counts, scaled))
+
+    np.testing.assert_allclose(second.covariance, first.covariance, rtol=1e-6, atol=1e-6)

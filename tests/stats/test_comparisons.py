@@ -1,3 +1,6 @@
+from dataclasses import replace
+from decimal import Decimal
+
 import numpy as np
 import pytest
 
@@ -219,3 +222,125 @@ def test_no_weights_and_weights_of_one_are_the_same(board):
         counts, same = PairCounts.from_comparisons(first), PairCounts.from_comparisons(second)
         np.testing.assert_array_equal(counts.totals, same.totals)
         np.testing.assert_array_equal(counts.squares, same.squares)
+
+
+@pytest.mark.parametrize("n_items", [2.0, float("nan"), None, 2**40])
+def test_it_rejects_a_number_of_items_that_is_none(n_items):
+    with pytest.raises(ItemIndexError, match="cannot be"):
+        Comparisons.from_arrays([0], [1], outcome=[0], n_items=n_items)
+
+
+def test_a_hundred_thousand_items_need_no_table_of_all_pairs():
+    counts = PairCounts.from_cells([(99_999, 5, Outcome.LEFT, 2), (5, 99_999, Outcome.TIE, 1)], n_items=100_000)
+
+    assert (counts.left.tolist(), counts.right.tolist()) == ([5], [99_999])
+    assert counts.totals.tolist() == [[0, 2, 1, 0]]
+
+
+@pytest.mark.parametrize("weight", [["a"], [1j], [1e200], [1e-200], [None]])
+def test_it_rejects_weights_that_cannot_be_squared(weight):
+    with pytest.raises(InvalidWeightError):
+        Comparisons.from_arrays([0], [1], outcome=[0], n_items=2, weight=weight)
+
+
+def test_it_takes_the_decimals_of_a_database():
+    assert PairCounts.from_cells([(0, 1, 0, Decimal(3))], n_items=2).wins_left.tolist() == [3.0]
+
+
+def test_it_rejects_rows_that_lack_an_entry():
+    with pytest.raises(LengthMismatchError, match="4 entries"):
+        PairCounts.from_cells([(0, 1, 0)], n_items=2)
+
+
+def many_votes(n=200_000, n_items=7):
+    rng = np.random.default_rng(2)
+    left = rng.integers(0, n_items, n)
+    return left, (left + rng.integers(1, n_items, n)) % n_items, rng.integers(0, 4, n)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8])
+def test_arrays_are_counted_as_their_comparisons_are(dtype):
+    left, right, outcome = (column.astype(dtype) for column in many_votes())
+    votes = Comparisons.from_arrays(left, right, outcome=outcome, n_items=7)
+    ones = Comparisons.from_arrays(left, right, outcome=outcome, n_items=7, weight=np.ones(len(left)))
+
+    at_once = PairCounts.from_arrays(left, right, outcome=outcome, n_items=7)
+
+    for counts in (PairCounts.from_comparisons(votes), PairCounts.from_comparisons(ones)):
+        for name in ("left", "right", "totals", "squares"):
+            np.testing.assert_array_equal(getattr(at_once, name), getattr(counts, name))
+    assert at_once.n_comparisons == 200_000
+
+
+def test_few_arrays_of_many_items_are_counted_without_a_table():
+    counts = PairCounts.from_arrays([1900, 3], [3, 1900], outcome=[0, 3], n_items=2000)
+
+    assert counts.totals.tolist() == [[0, 1, 0, 1]]
+    assert PairCounts.from_arrays([], [], outcome=[], n_items=3).totals.shape == (0, 4)
+
+
+@pytest.mark.parametrize("place", [0, 70_000, 199_999])
+@pytest.mark.parametrize(
+    ("column", "value", "error"),
+    [(0, 7, ItemIndexError), (1, -1, ItemIndexError), (2, 4, UnknownOutcomeError), (2, -1, UnknownOutcomeError)],
+)
+def test_a_wrong_number_is_found_in_every_chunk(place, column, value, error):
+    columns = many_votes()
+    columns[column][place] = value
+
+    with pytest.raises(error, match=f"^{value} is"):
+        PairCounts.from_arrays(columns[0], columns[1], outcome=columns[2], n_items=7)
+
+
+def test_an_item_against_itself_is_found_among_counted_arrays():
+    left, right, outcome = many_votes()
+    right[150_000] = left[150_000] = 3
+
+    with pytest.raises(SelfPairError, match="Item 3 was"):
+        PairCounts.from_arrays(left, right, outcome=outcome, n_items=7)
+    with pytest.raises(LengthMismatchError):
+        PairCounts.from_arrays(left, right[:-1], outcome=outcome, n_items=7)
+    with pytest.raises(LengthMismatchError):
+        PairCounts.from_arrays(0, 1, outcome=2, n_items=7)
+    with pytest.raises(UnknownOutcomeError, match="whole numbers"):
+        PairCounts.from_arrays(left, right, outcome=outcome / 2, n_items=7)
+
+
+def test_counts_made_by_hand_are_checked(board):
+    counts = board("A>B B>C")
+
+    with pytest.raises(SelfPairError, match="once each"):
+        replace(counts, left=np.array([0, 0]), right=np.array([1, 1]))
+    with pytest.raises(SelfPairError, match="lower item number on the left"):
+        replace(counts, left=counts.right, right=counts.left)
+    with pytest.raises(ItemIndexError):
+        replace(counts, n_items=2)
+    with pytest.raises(LengthMismatchError):
+        replace(counts, totals=counts.totals[:1])
+    for value in (-1.0, np.nan, np.inf, 0.0):
+        wrong = counts.totals.copy()
+        wrong[0, Outcome.LEFT] = value
+        with pytest.raises(InvalidWeightError, match=f"not {value}"):
+            replace(counts, totals=wrong)
+        with pytest.raises(InvalidWeightError, match=f"and {value}"):
+            replace(counts, squares=wrong)
+    with pytest.raises(InvalidWeightError):
+        counts.with_pair_weights([1e-200, 1.0]).with_pair_weights([1e-200, 1.0])
+    with pytest.raises(InvalidWeightError):
+        counts.with_pair_weights([1e200, 1.0])
+
+
+def test_counts_among_some_items_are_renumbered(board):
+    counts = board("A>B 2*A>C 3*B=C 4*C>D")
+
+    some = counts.among(np.array([True, False, True, True]))
+
+    assert (some.left.tolist(), some.right.tolist(), some.n_items) == ([0, 1], [1, 2], 3)
+    assert some.totals[:, Outcome.LEFT].tolist() == [2, 4]
+    assert counts.among(np.ones(4, dtype=bool)) is counts
+
+
+@pytest.mark.parametrize("item", [-1, 3, 0.5, None])
+def test_it_rejects_to_leave_out_no_item(board, item):
+    with pytest.raises(ItemIndexError):
+        board("A>B B>C").without_item(item)

@@ -328,3 +328,32 @@ def test_covariates_that_tell_one_item_from_all_others_are_refused_as_separated(
 
     with pytest.raises(SeparatedCovariatesError):
         fit_with_covariates(ControlledComparisons(comparisons=votes, covariates=telling[:, np.newaxis]))
+
+
+@pytest.mark.parametrize("kind", [list, np.complex128, object])
+def test_covariates_are_an_array_of_real_numbers(kind):
+    data = simulated(np.random.default_rng(23))
+    wrong = data.covariates.tolist() if kind is list else data.covariates.astype(kind)
+
+    with pytest.raises(InvalidCovariateError, match="real numbers"):
+        ControlledComparisons(comparisons=data.comparisons, covariates=wrong)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e9])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_unit_of_a_covariate_does_not_matter(size, dtype):
+    data = simulated(np.random.default_rng(24))
+    scaled = ControlledComparisons(comparisons=data.comparisons, covariates=(data.covariates * size).astype(dtype))
+
+    first, second = fit_with_covariates(data), fit_with_covariates(scaled)
+
+    np.testing.assert_allclose(second.coefficients * size, first.coefficients, rtol=1e-5)
+    np.testing.assert_allclose(second.ratings, first.ratings, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [1e160, 1e-160])
+def test_covariates_whose_squares_are_no_numbers_are_refused(size):
+    data = simulated(np.random.default_rng(25))
+
+    with pytest.raises((InvalidCovariateError, CollinearCovariatesError)):
+        fit_with_covariates(ControlledComparisons(comparisons=data.comparisons, covariates=data.covariates * size))

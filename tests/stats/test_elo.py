@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stats.comparisons import Comparisons, InvalidWeightError, Outcome, UnknownOutcomeError
+from stats.comparisons import Comparisons, InvalidLevelError, InvalidWeightError, Outcome, UnknownOutcomeError
 from stats.elo import K_FACTOR, elo
 
 OUTCOMES = {"left": Outcome.LEFT, "right": Outcome.RIGHT, "tie": Outcome.TIE}
@@ -106,3 +106,17 @@ def test_points_are_only_handed_over_and_swapped_sides_change_nothing(rows):
 
     assert ratings.sum() == pytest.approx(4000)
     np.testing.assert_allclose(elo(played(*swapped, n_items=4)).ratings, ratings, atol=1e-9)
+
+
+def test_weights_that_throw_ratings_apart_are_no_overflow():
+    votes = Comparisons.from_arrays([0, 1, 0], [1, 0, 1], outcome=[0, 0, 0], n_items=2, weight=[1e9] * 3)
+
+    assert np.isfinite(elo(votes).ratings).all()
+
+
+def test_it_rejects_a_start_or_a_half_win_that_is_none():
+    votes = Comparisons.from_arrays([0], [1], outcome=[0], n_items=2)
+    with pytest.raises(InvalidLevelError, match="initial rating"):
+        elo(votes, initial_rating=float("nan"))
+    with pytest.raises(UnknownOutcomeError, match="9 is no outcome"):
+        elo(votes, half_wins=[9])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stats.comparisons import CollinearCovariatesError, InvalidCovariateError
+from stats.comparisons import CollinearCovariatesError, InvalidCovariateError, LengthMismatchError
 from stats.normalisation import relative_difference, standardised
 
 
@@ -55,3 +55,13 @@ def test_it_rejects_a_constant_column():
 def test_it_rejects_what_is_no_table_of_numbers(table):
     with pytest.raises(InvalidCovariateError):
         standardised(table)
+
+
+def test_it_rejects_features_that_cannot_be_computed_with():
+    with pytest.raises(LengthMismatchError, match="one shape"):
+        relative_difference([1, 2], [1, 2, 3])
+    for wrong in ([["a"]], [[1e200]], [[np.nan]]):
+        with pytest.raises(InvalidCovariateError):
+            standardised(wrong)
+        with pytest.raises(InvalidCovariateError):
+            relative_difference(wrong, wrong)

@@ -85,3 +85,17 @@ def test_plain_rows_will_do():
 def test_it_rejects_periods_without_days():
     with pytest.raises(InvalidWeightError):
         ratings_over_time(CELLS, n_items=3, calendar=Calendar(days_per_period=0))
+
+
+def test_days_are_whole_numbers():
+    for day in (1.5, float("nan")):
+        with pytest.raises(InvalidWeightError, match="whole numbers"):
+            ratings_over_time([(day, 0, 1, LEFT, 1)], n_items=2)
+    with pytest.raises(InvalidWeightError, match=r"not 1\.5"):
+        ratings_over_time(CELLS, n_items=3, calendar=Calendar(days_per_period=1.5))
+
+
+def test_the_order_of_the_cells_does_not_matter():
+    for one, other in zip(ratings_over_time(CELLS, n_items=3), ratings_over_time(CELLS[::-1], n_items=3), strict=True):
+        np.testing.assert_allclose(one.fit.ratings, other.fit.ratings)
+        np.testing.assert_array_equal(one.counts.totals, other.counts.totals)

@@ -1,9 +1,12 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit
+from scipy.stats import norm
 
 from stats.bradley_terry import RATING_PER_STRENGTH
 from stats.comparisons import InvalidWeightError, ItemIndexError, LengthMismatchError, PairCounts
@@ -40,12 +43,22 @@ def test_a_newcomer_on_an_empty_board_meets_all_others_alike(board):
     assert found[0, 2] > 5 * found[0, 1]
 
 
-def test_the_gain_is_what_one_more_vote_takes_off_the_variance(board):
+AGAINST_THE_REST = np.array([-0.25, -0.25, 1, -0.25, -0.25])
+
+
+@pytest.mark.parametrize(
+    ("purpose", "asked"),
+    [
+        (WholeBoard(), np.eye(5) / 5 - 1 / 25),
+        (TopItems(5), np.eye(5) / 5 - 1 / 25),
+        (Newcomer(2), np.outer(AGAINST_THE_REST, AGAINST_THE_REST)),
+    ],
+)
+def test_the_gain_is_what_one_more_vote_takes_off_the_variance(board, purpose, asked):
     """Against the covariance computed again with a vote of known information added."""
     counts = board("30*A>B 20*B>A 9*A=B 12*B>C 14*C>B 5*A>D 6*D>A", n_items=5)
-    table = pair_table(counts, purpose=WholeBoard())
+    table = pair_table(counts, purpose=purpose)
     strengths, information = information_of(counts)
-    centred = np.eye(5) / 5 - 1 / 25
     before = np.linalg.inv(information)
 
     for pair, (i, j) in enumerate(zip(table.first, table.second, strict=True)):
@@ -55,7 +68,34 @@ def test_the_gain_is_what_one_more_vote_takes_off_the_variance(board):
         flat = np.sqrt(1 + np.pi / 8 * variance)
         p = expit((strengths[i] - strengths[j]) / flat)
         after = np.linalg.inv(information + p * (1 - p) / flat * np.outer(z, z))
-        expected = np.trace(centred @ (before - after)) * RATING_PER_STRENGTH**2
+        expected = np.trace(asked @ (before - after)) * RATING_PER_STRENGTH**2
+        assert table.gains[pair] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_top_weighs_items_by_the_chance_to_be_in_it(board):
+    """Each item by the chance that it lies above the gap, from the error of its distance to the mean of the board."""
+    counts = board("30*A>B 20*B>A 9*A=B 12*B>C 14*C>B 5*A>D 6*D>A 9*D>C 4*C>D", n_items=4)
+    strengths, information = information_of(counts)
+    before = np.linalg.inv(information)
+    gap = np.sort(strengths)[[1, 2]].mean()
+    from_mean = np.eye(4) - 1 / 4
+    error = np.sqrt([row @ before @ row for row in from_mean])
+    share = norm.cdf((strengths - gap) / error)
+    share /= share.sum()
+    asked = sum(
+        share[i] * share[j] * np.outer(np.eye(4)[i] - np.eye(4)[j], np.eye(4)[i] - np.eye(4)[j])
+        for i in range(4)
+        for j in range(i)
+    )
+
+    table = pair_table(counts, purpose=TopItems(2))
+
+    for pair, (i, j) in enumerate(zip(table.first, table.second, strict=True)):
+        z = np.eye(4)[i] - np.eye(4)[j]
+        flat = np.sqrt(1 + np.pi / 8 * (z @ before @ z))
+        p = expit((strengths[i] - strengths[j]) / flat)
+        after = np.linalg.inv(information + p * (1 - p) / flat * np.outer(z, z))
+        expected = np.trace(asked @ (before - after)) * RATING_PER_STRENGTH**2
         assert table.gains[pair] == pytest.approx(expected, rel=1e-5)
 
 
@@ -155,6 +195,53 @@ def test_pairs_are_drawn_as_often_as_the_table_says(board):
     shares = np.bincount(drawn, minlength=6) / 40_000
     np.testing.assert_allclose(shares, table.probabilities, atol=0.01)
     assert table.draw(np.random.default_rng(4)).shape == (1,)
+
+
+def test_a_newcomer_that_may_meet_nobody_leaves_the_others_as_they_are_weighted(board):
+    rules = PairingRules(weights=[1, 1, 2, 1], never=[(0, 1), (0, 2), (3, 0)])
+
+    table = pair_table(board("5*B>C 4*C>B 4*B>D 9*D>B", n_items=4), purpose=Newcomer(0), rules=rules)
+
+    assert table.gains.tolist() == [0, 0, 0]
+    np.testing.assert_allclose(table.probabilities, [0.4, 0.2, 0.4])
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_only_the_proportions_of_the_weights_matter(board, scale):
+    counts = board(EVEN, n_items=4)
+    weights = np.array([1.0, 2.0, 0.0, 3.0])
+
+    usual, scaled = (
+        pair_table(counts, purpose=WholeBoard(), rules=PairingRules(weights=one)) for one in (weights, weights * scale)
+    )
+
+    np.testing.assert_allclose(scaled.probabilities, usual.probabilities, rtol=1e-12)
+
+
+CERTAIN = " ".join(
+    f"{n}{'0' * 16}*{a}>{b} {n}{'0' * 16}*{b}>{a}" for n, (a, b) in enumerate(combinations("ABCDE", 2), start=1)
+)
+
+
+@pytest.mark.parametrize("purpose", [WholeBoard(), TopItems(2), Newcomer(0)])
+@pytest.mark.parametrize(
+    ("votes", "n_items"),
+    [("", 2), ("A>B", 2), (CERTAIN, 5), (f"{10**14}*A>B {10**14}*B>A B>C", 3), ("A>B C>D", 4)],
+)
+def test_hardly_known_very_well_known_and_unconnected_boards_have_probabilities(board, votes, n_items, purpose):
+    table = pair_table(board(votes, n_items=n_items), purpose=purpose)
+
+    assert table.probabilities.sum() == pytest.approx(1.0, abs=1e-15)
+    assert table.probabilities.min() >= 0.05 / len(table.first) * (1 - 1e-12)
+    assert (table.gains >= 0).all()
+
+
+def test_groups_that_never_met_are_joined_first(board):
+    counts = board("50*A>B 50*B>A 50*C>D 50*D>C", n_items=4)
+
+    found = probabilities(pair_table(counts, purpose=WholeBoard()))
+
+    assert found[0, 1] + found[2, 3] < 0.02
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stats.bradley_terry import RATING_PER_STRENGTH, Gauge, fit
+from stats import robustness
+from stats.bradley_terry import RATING_PER_STRENGTH, Gauge, NormalPrior, fit
 from stats.comparisons import (
     Comparisons,
+    InvalidLevelError,
     InvalidWeightError,
     ItemIndexError,
     LengthMismatchError,
@@ -210,6 +212,22 @@ def test_influence_comes_close_to_the_fewest(change, seed):
     assert exact.n_votes <= quick.n_votes <= exact.n_votes + 2
 
 
+@pytest.mark.parametrize("change", Change)
+def test_influence_is_what_one_vote_does_to_the_lead(change):
+    counts = ladder(np.random.default_rng(5), n_items=5, n=4000)
+    fitted = fit(counts)
+    cells = robustness._cells(counts, fitted, change)
+    nothing = np.zeros(len(cells.pair))
+
+    influence = robustness._influence(counts, fitted, cells, nothing, (1, 3))
+
+    lead = fitted.strengths[1] - fitted.strengths[3]
+    for number in range(len(cells.pair)):
+        one = np.where(np.arange(len(cells.pair)) == number, 1.0, 0.0)
+        after = robustness._refit(counts, fitted, cells, one).strengths
+        assert influence[number] == pytest.approx(after[1] - after[3] - lead, rel=0.01, abs=1e-8)
+
+
 def test_the_question_must_make_sense(board):
     counts = board("3*A>B B>A 2*C>A")
     fitted = fit(counts)
@@ -326,3 +344,22 @@ def test_every_vote_needs_a_voter():
     fitted = fit(PairCounts.from_comparisons(votes))
     with pytest.raises(LengthMismatchError, match="one voter per comparison"):
         leave_one_voter_out(votes, fitted, voter=np.array([1]))
+
+
+def test_a_change_is_known_by_its_name_or_not_at_all(board):
+    counts = board("12*A>B 8*B>A")
+
+    assert fragility(counts, change="flip").n_votes == 2
+    with pytest.raises(ValueError, match="turn"):
+        fragility(counts, change="turn")
+
+
+def test_votes_alone_are_asked_and_no_prior(board):
+    counts = board("12*A>B 8*B>A")
+    with pytest.raises(InvalidLevelError, match="without one"):
+        fewest_votes(counts, fit(counts, prior=NormalPrior()), pair=(0, 1))
+    tripled = PairCounts.from_comparisons(
+        Comparisons.from_arrays([0, 1], [1, 0], outcome=[0, 0], weight=[3, 1], n_items=2)
+    )
+    with pytest.raises(InvalidWeightError, match="whole votes"):
+        fewest_votes(tripled, fit(tripled), pair=(0, 1))

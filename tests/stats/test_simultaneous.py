@@ -4,6 +4,7 @@ from scipy.stats import chi2, norm, studentized_range
 
 from stats.bradley_terry import Anchor, fit
 from stats.comparisons import InvalidLevelError
+from stats.ranks import tiers
 from stats.simultaneous import (
     chi_square_intervals,
     joint_intervals,
@@ -97,3 +98,15 @@ def test_a_board_without_ratings_has_no_intervals(board, votes):
 def test_it_rejects_no_draws(board):
     with pytest.raises(InvalidLevelError, match="0 draws"):
         normal_draws(uncertainty_of(board("A=B")), rng=np.random.default_rng(7), n_draws=0)
+
+
+@pytest.mark.parametrize("critical_value", [-1.0, float("nan")])
+def test_it_rejects_a_critical_value_that_is_none(board, critical_value):
+    uncertainty = uncertainty_of(board("A=B"))
+
+    with pytest.raises(InvalidLevelError, match="critical value"):
+        pairwise_intervals(uncertainty, critical_value=critical_value)
+    with pytest.raises(InvalidLevelError, match="critical value"):
+        tiers(uncertainty, critical_value=critical_value)
+    with pytest.raises(InvalidLevelError, match=r"2\.5 draws"):
+        normal_draws(uncertainty, rng=np.random.default_rng(7), n_draws=2.5)

@@ -138,3 +138,22 @@ def test_it_rejects_what_is_no_pair(board):
         win_share_of_pair(counts, 0, 1, half_wins=[Outcome.LEFT])
     with pytest.raises(InvalidLevelError):
         win_share(1, 1, confidence_level=1)
+
+
+def test_it_rejects_bets_that_nobody_can_make():
+    for share in (0.0, 1.0, -0.5, float("nan")):
+        with pytest.raises(InvalidLevelError, match="between 0 and 1"):
+            log_evidence(1, 1, share=share)
+    with pytest.raises(InvalidWeightError, match="not -5"):
+        log_evidence(-5, 1)
+
+
+def test_very_many_looks_are_taken_in_blocks():
+    n_left = np.arange(3000).reshape(2, 1500)
+
+    looks = log_evidence(n_left, 4, 2)
+
+    assert looks.shape == (2, 1500)
+    for row, column in ((0, 0), (0, 1100), (1, 1499)):
+        assert looks[row, column] == pytest.approx(float(log_evidence(n_left[row, column], 4, 2)))
+    assert log_evidence([], [], []).shape == (0,)

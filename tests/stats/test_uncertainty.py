@@ -11,7 +11,7 @@ from stats.comparisons import (
     Outcome,
     PairCounts,
 )
-from stats.uncertainty import sandwich, two_sided_quantile
+from stats.uncertainty import Uncertainty, sandwich, two_sided_quantile
 
 POINTS = np.array([1.0, 0.0, 0.5, 0.5])
 STRENGTHS = np.array([0.8, 0.4, 0.0, -0.3, -0.9])
@@ -272,3 +272,12 @@ def test_intervals_with_the_right_prior_hold_strengths_drawn_from_it():
         held.append(difference.lower <= (truth[0] - truth[1]) * RATING_PER_STRENGTH <= difference.upper)
 
     assert 0.91 < np.mean(held) < 0.985
+
+
+def test_ratings_and_covariance_belong_together():
+    with pytest.raises(LengthMismatchError, match="do not belong together"):
+        Uncertainty(ratings=np.zeros(3), covariance=np.zeros((2, 2)), confidence_level=0.95)
+    with pytest.raises(InvalidLevelError):
+        Uncertainty(ratings=np.zeros(2), covariance=np.zeros((2, 2)), confidence_level=1.5)
+    with pytest.raises(InvalidLevelError):
+        two_sided_quantile(1 - 1e-16)

@@ -19,13 +19,14 @@ from llms.engines.huggingface.options import HuggingFaceOptions
 from llms.engines.huggingface.sources import BadSource, Folder, GgufFile, HubId, parse_source
 from llms.engines.huggingface.weight_files import weight_problems
 from llms.engines.options import BadOptions, read_options
+from llms.sentences import filled, mark
 
 MAX_JSON_BYTES = 64 << 20
 """A tokenizer's settings may list every one of its added tokens."""
 MAX_TEMPLATE_CHARACTERS = 256_000
 TEXT_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "tokenizer_config.json")
-NO_TEMPLATE = (
+NO_TEMPLATE = mark(
     "It has no chat template, so it cannot hold a conversation: register an instruction-tuned version, "
     "or put its template into the file chat_template.jinja beside config.json."
 )
@@ -50,7 +51,7 @@ def problems(source: str, revision: str, options: Mapping[str, Any]) -> list[str
     try:
         read_options(HuggingFaceOptions, options)
     except BadOptions as error:
-        found.append(str(error))
+        found.append(error.args[0])
     try:
         match parse_source(source, revision):
             case GgufFile(path):
@@ -60,29 +61,33 @@ def problems(source: str, revision: str, options: Mapping[str, Any]) -> list[str
             case HubId() as hub_id:
                 found += _hub_problems(hub_id)
     except BadSource as error:
-        found.append(str(error))
+        found.append(error.args[0])
     return found
 
 
 def gguf_problems(path: Path) -> list[str]:
     if not path.is_file():
-        return [f"There is no file {path}: check the path, and that this server may read it."]
+        return [filled(mark("There is no file %(path)s: check the path, and that this server may read it."), path=path)]
     try:
         header = read_gguf_header(path)
     except BrokenGguf as error:
-        return [f"{path.name} is not a usable GGUF file, {error}: download it again."]
+        words = mark("%(name)s is not a usable GGUF file, %(problem)s: download it again.")
+        return [filled(words, name=path.name, problem=error.args[0])]
     except OSError as error:
-        return [f"{path} cannot be read ({error.strerror}): let this server's user read it."]
-    found = []
+        return [_cannot_be_read(path, error)]
+    found: list[str] = []
     if header.n_parts > 1:
-        found.append(f"{path.name} is one of {header.n_parts} parts: merge them with llama-gguf-split --merge first.")
+        words = mark("%(name)s is one of %(n)s parts: merge them with llama-gguf-split --merge first.")
+        found.append(filled(words, name=path.name, n=header.n_parts))
     if header.architecture is None or not header.has_tokenizer:
-        found.append(f"{path.name} holds no complete text model with its tokenizer: choose the model's main GGUF file.")
+        words = mark("%(name)s holds no complete text model with its tokenizer: choose the model's main GGUF file.")
+        found.append(filled(words, name=path.name))
     elif not header.chat_template:
-        found.append(
+        words = mark(
             "It has no chat template, so it cannot hold a conversation: "
             "choose the GGUF file of an instruction-tuned version."
         )
+        found.append(filled(words))
     else:
         found += _template_problems(header.chat_template)
     return found
@@ -90,47 +95,61 @@ def gguf_problems(path: Path) -> list[str]:
 
 def folder_problems(folder: Path) -> list[str]:
     if folder.is_file():
-        return [f"{folder} is a file, but neither a folder nor a .gguf file: give the folder that holds config.json."]
+        words = mark(
+            "%(path)s is a file, but neither a folder nor a .gguf file: give the folder that holds config.json."
+        )
+        return [filled(words, path=folder)]
     if not folder.is_dir():
-        return [f"There is no folder {folder}: check the path, and that this server may read it."]
+        words = mark("There is no folder %(path)s: check the path, and that this server may read it.")
+        return [filled(words, path=folder)]
     try:
         return [*settings_problems(folder), *weight_problems(folder)]
     except _Unreadable as error:
-        return [str(error)]
+        return [error.args[0]]
     except OSError as error:
-        return [f"{error.filename or folder} cannot be read ({error.strerror}): let this server's user read it."]
+        return [_cannot_be_read(error.filename or folder, error)]
+
+
+def _cannot_be_read(path: object, error: OSError) -> str:
+    words = mark("%(path)s cannot be read (%(reason)s): let this server's user read it.")
+    return filled(words, path=path, reason=error.strerror)
 
 
 def settings_problems(folder: Path) -> list[str]:
     """Problems in everything but the weights."""
     if not (folder / "config.json").is_file():
         if (folder / "adapter_config.json").is_file():
-            return ["This is only a LoRA adapter: merge it into its base model and register the merged folder."]
-        return [f"{folder} has no config.json: give the folder into which the model was saved."]
+            words = mark("This is only a LoRA adapter: merge it into its base model and register the merged folder.")
+            return [filled(words)]
+        words = mark("%(folder)s has no config.json: give the folder into which the model was saved.")
+        return [filled(words, folder=folder)]
     try:
         config = _read_json(folder / "config.json")
         tokenizer_config = _read_json(folder / "tokenizer_config.json")
         return list(_settings_problems(folder, config, tokenizer_config))
     except _Unreadable as error:
-        return [str(error)]
+        return [error.args[0]]
 
 
 def _settings_problems(folder: Path, config: dict[str, Any], tokenizer_config: dict[str, Any]) -> Iterator[str]:
     if config.get("auto_map") or tokenizer_config.get("auto_map"):
-        yield (
-            "It brings its own program code (auto_map), which this server never runs: register a version that "
-            "transformers supports itself."
+        yield filled(
+            mark(
+                "It brings its own program code (auto_map), which this server never runs: register a version that "
+                "transformers supports itself."
+            )
         )
     kinds = config.get("architectures") or []
     if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
-        yield "The architectures in config.json are not a list of names: save the model again."
+        yield filled(mark("The architectures in config.json are not a list of names: save the model again."))
     elif kinds and not any(kind.endswith(TEXT_MODELS) for kind in kinds):
-        yield f"{kinds[0]} does not write text: register a causal language model, …ForCausalLM."
+        words = mark("%(kind)s does not write text: register a causal language model, …ForCausalLM.")
+        yield filled(words, kind=kinds[0])
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        yield "It has no tokenizer: save the tokenizer into the same folder."
+        yield filled(mark("It has no tokenizer: save the tokenizer into the same folder."))
     template = _chat_template(folder, tokenizer_config)
     if not template:
-        yield NO_TEMPLATE
+        yield filled(NO_TEMPLATE)
     else:
         yield from _template_problems(template)
 
@@ -149,11 +168,15 @@ def _chat_template(folder: Path, tokenizer_config: dict[str, Any]) -> str | None
 
 def _template_problems(template: str) -> list[str]:
     if len(template) > MAX_TEMPLATE_CHARACTERS:
-        return [f"Its chat template is longer than {MAX_TEMPLATE_CHARACTERS} characters: use the original one."]
+        words = mark("Its chat template is longer than %(most)s characters: use the original one.")
+        return [filled(words, most=MAX_TEMPLATE_CHARACTERS)]
     try:
         ImmutableSandboxedEnvironment(extensions=[_GenerationTag, "jinja2.ext.loopcontrols"]).parse(template)
     except jinja2.TemplateError as error:
-        return [f"Its chat template is no valid Jinja ({error}): mend chat_template.jinja, or use the original one."]
+        words = mark(
+            "Its chat template is no valid Jinja (%(error)s): mend chat_template.jinja, or use the original one."
+        )
+        return [filled(words, error=error)]
     return []
 
 
@@ -165,10 +188,11 @@ def _hub_problems(hub_id: HubId) -> list[str]:
         return []
     path = try_to_load_from_cache(hub_id.name, "config.json", revision=hub_id.revision)
     if not isinstance(path, str):
-        return [
-            f"{hub_id.name} is not on this machine and HF_HUB_OFFLINE forbids to fetch it: "
+        words = mark(
+            "%(name)s is not on this machine and HF_HUB_OFFLINE forbids to fetch it: "
             "download it and give the full path of its folder, or unset HF_HUB_OFFLINE."
-        ]
+        )
+        return [filled(words, name=hub_id.name)]
     return settings_problems(Path(path).parent)
 
 
@@ -181,16 +205,20 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, _Unreadable):
             raise
-        raise _Unreadable(f"{path.name} is not valid JSON ({error}): save or download the model again.") from error
+        words = mark("%(name)s is not valid JSON (%(error)s): save or download the model again.")
+        raise _Unreadable(filled(words, name=path.name, error=error)) from error
     if not isinstance(content, dict):
-        raise _Unreadable(f"{path.name} does not hold an object: save or download the model again.")
+        words = mark("%(name)s does not hold an object: save or download the model again.")
+        raise _Unreadable(filled(words, name=path.name))
     return content
 
 
 def _read_text(path: Path, most: int) -> str:
     if path.stat().st_size > most:
-        raise _Unreadable(f"{path.name} is larger than {most} bytes: that is no file of a language model.")
+        words = mark("%(name)s is larger than %(most)s bytes: that is no file of a language model.")
+        raise _Unreadable(filled(words, name=path.name, most=most))
     try:
         return path.read_text("utf-8")
     except UnicodeDecodeError as error:
-        raise _Unreadable(f"{path.name} is not UTF-8 text: save or download the model again.") from error
+        words = mark("%(name)s is not UTF-8 text: save or download the model again.")
+        raise _Unreadable(filled(words, name=path.name)) from error

@@ -25,6 +25,7 @@ from llms.engines.huggingface.answers import AnswerWriter
 from llms.engines.huggingface.boundary import foreign_errors_as
 from llms.engines.huggingface.jobs import Deliver, Job
 from llms.engines.huggingface.options import HuggingFaceOptions
+from llms.engines.openai_compatible.connection import Connection
 from llms.engines.options import read_options
 
 if TYPE_CHECKING:
@@ -50,7 +51,15 @@ class HuggingFaceEngine(Engine):
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="prompts")
 
     @classmethod
-    def from_options(cls, source: str, revision: str, options: Mapping[str, Any], *, cache_dir: Path) -> Self:
+    def from_options(
+        cls,
+        source: str,
+        revision: str,
+        options: Mapping[str, Any],
+        *,
+        cache_dir: Path,
+        connection: Connection | None = None,
+    ) -> Self:
         chosen = read_options(HuggingFaceOptions, options)
         with foreign_errors_as(LoadingFailed, f"loading {source}"):
             from llms.engines.huggingface.backends import start_backend  # noqa: PLC0415 - imports torch

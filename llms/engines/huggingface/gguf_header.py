@@ -8,6 +8,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from llms.sentences import filled, mark
+
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 MAX_ENTRIES = 4096
@@ -20,7 +22,7 @@ _STRING, _ARRAY = 8, 9
 
 
 class BrokenGguf(ValueError):
-    """The file is no GGUF file, or a damaged one."""
+    """The file is no GGUF file, or a damaged one. The text goes on from “… is not a usable GGUF file,”."""
 
 
 class GgufHeader(NamedTuple):
@@ -37,10 +39,10 @@ class _Reader:
 
     def take(self, n_bytes: int) -> bytes:
         if self._file.tell() + n_bytes > MAX_HEADER_BYTES:
-            raise BrokenGguf("its header is absurdly long")
+            raise BrokenGguf(filled(mark("its header is absurdly long")))
         data = self._file.read(n_bytes)
         if len(data) < n_bytes:
-            raise BrokenGguf("it ends in the middle of its header")
+            raise BrokenGguf(filled(mark("it ends in the middle of its header")))
         return data
 
     def number(self, code: str) -> int | float | bool:
@@ -51,7 +53,7 @@ class _Reader:
     def count(self, code: str, most: int) -> int:
         number = int(self.number(code))
         if number > most:
-            raise BrokenGguf(f"its header announces {number} of something")
+            raise BrokenGguf(filled(mark("its header announces %(number)s of something"), number=number))
         return number
 
     def text(self) -> str:
@@ -70,7 +72,7 @@ class _Reader:
     def _skip_array(self) -> None:
         kind, length = self.count("I", 12), self.count("Q", MAX_ITEMS)
         if kind == _ARRAY:
-            raise BrokenGguf("it holds an array of arrays")
+            raise BrokenGguf(filled(mark("it holds an array of arrays")))
         if kind == _STRING:
             for _ in range(length):
                 self.take(self.count("Q", MAX_STRING))
@@ -83,10 +85,16 @@ def read_gguf_header(path: Path) -> GgufHeader:
     with path.open("rb") as file:
         reader = _Reader(file)
         if reader.take(4) != MAGIC:
-            raise BrokenGguf("it does not begin as a GGUF file does")
+            raise BrokenGguf(filled(mark("it does not begin as a GGUF file does")))
         version = reader.number("I")
         if version not in VERSIONS:
-            raise BrokenGguf(f"its format version is {version}, and only {VERSIONS} are known")
+            raise BrokenGguf(
+                filled(
+                    mark("its format version is %(version)s, and only %(known)s are known"),
+                    version=version,
+                    known=", ".join(map(str, VERSIONS)),
+                )
+            )
         reader.number("Q")
         entries = {reader.text(): reader.value() for _ in range(reader.count("Q", MAX_ENTRIES))}
     return GgufHeader(

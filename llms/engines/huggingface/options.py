@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from llms.sentences import filled, mark
+
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 PAGE_TOKENS = 64
 """Tokens in a page of the cache. Beginnings of conversations are shared in whole pages, so small pages share more."""
@@ -34,13 +36,17 @@ class HuggingFaceOptions:
 
     def __post_init__(self) -> None:
         if not DEVICE.fullmatch(self.device):
-            raise ValueError(f"device must be auto, cpu, mps, cuda or cuda:0, not {self.device!r}")
+            words = mark("device must be auto, cpu, mps, cuda or cuda:0, not %(value)s")
+            raise ValueError(filled(words, value=repr(self.device)))
         if self.quantization and self.device not in ("auto", "cpu"):
-            raise ValueError(f"quantization int8-dynamic works on the cpu only, not on {self.device}")
+            words = mark("quantization int8-dynamic works on the cpu only, not on %(device)s")
+            raise ValueError(filled(words, device=self.device))
         if self.quantization and self.dtype not in (None, "float32"):
-            raise ValueError(f"quantization int8-dynamic starts from float32, not from {self.dtype}")
+            words = mark("quantization int8-dynamic starts from float32, not from %(dtype)s")
+            raise ValueError(filled(words, dtype=self.dtype))
         if self.max_context is not None and self.max_context > self.cache_tokens:
-            raise ValueError(f"max_context must not exceed cache_tokens, which is {self.cache_tokens}")
+            words = mark("max_context must not exceed cache_tokens, which is %(most)s")
+            raise ValueError(filled(words, most=self.cache_tokens))
         least = {
             "max_context": 64,
             "max_concurrent": 1,
@@ -51,4 +57,5 @@ class HuggingFaceOptions:
         for name, lowest in least.items():
             value = getattr(self, name)
             if value is not None and value < lowest:
-                raise ValueError(f"{name} must be at least {lowest}, not {value}")
+                words = mark("%(name)s must be at least %(least)s, not %(value)s")
+                raise ValueError(filled(words, name=name, least=lowest, value=value))

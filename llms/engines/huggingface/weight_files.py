@@ -4,6 +4,8 @@ import json
 import struct
 from pathlib import Path
 
+from llms.sentences import filled, mark
+
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".msgpack", ".h5")
 MAX_HEADER_BYTES = 64 << 20
 LFS_POINTER = b"version https://git-lfs"
@@ -19,24 +21,27 @@ def weight_problems(folder: Path) -> list[str]:
     if "model.safetensors" in found:
         return _file_problems(folder / "model.safetensors")
     if found:
-        return [f"Its weights are called {found[0]}: name them model.safetensors, or add {INDEX}."]
+        words = mark("Its weights are called %(name)s: name them model.safetensors, or add %(index)s.")
+        return [filled(words, name=found[0], index=INDEX)]
     pickled = [name for name in names if name.endswith(PICKLED)]
     if pickled:
-        return [
-            f"Its weights are only in {pickled[0]}, a format that can run code when it is opened: save them again with "
+        words = mark(
+            "Its weights are only in %(name)s, a format that can run code when it is opened: save them again with "
             "save_pretrained(…, safe_serialization=True), or choose a revision that has safetensors."
-        ]
-    return [f"{folder} holds no weights: copy its .safetensors files there."]
+        )
+        return [filled(words, name=pickled[0])]
+    return [filled(mark("%(folder)s holds no weights: copy its .safetensors files there."), folder=folder)]
 
 
 def _index_problems(folder: Path, found: list[str]) -> list[str]:
     try:
         parts = sorted(set(json.loads((folder / INDEX).read_text("utf-8"))["weight_map"].values()))
     except (ValueError, LookupError, TypeError, AttributeError):
-        return [f"{INDEX} is damaged: save or download the model again."]
+        return [filled(mark("%(name)s is damaged: save or download the model again."), name=INDEX)]
     missing = [str(part) for part in parts if part not in found]
     if missing:
-        return [f"{len(missing)} of its {len(parts)} weight files are missing, first {missing[0]}: download them."]
+        words = mark("%(missing)s of its %(all)s weight files are missing, first %(name)s: download them.")
+        return [filled(words, missing=len(missing), all=len(parts), name=missing[0])]
     return [problem for part in parts for problem in _file_problems(folder / part)]
 
 
@@ -46,16 +51,18 @@ def _file_problems(path: Path) -> list[str]:
     with path.open("rb") as file:
         start = file.read(8)
         if LFS_POINTER.startswith(start) and start:
-            return [f"{path.name} is only a Git LFS pointer: run “git lfs pull” in its folder."]
+            words = mark("%(name)s is only a Git LFS pointer: run “git lfs pull” in its folder.")
+            return [filled(words, name=path.name)]
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else MAX_HEADER_BYTES + 1
         if length > MAX_HEADER_BYTES:
-            return [f"{path.name} is no safetensors file: download it again."]
+            return [filled(mark("%(name)s is no safetensors file: download it again."), name=path.name)]
         header = file.read(length)
     try:
         tensors = [entry for name, entry in json.loads(header).items() if name != "__metadata__"]
         end = max((entry["data_offsets"][1] for entry in tensors), default=0)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return [f"{path.name} is damaged: download it again."]
+        return [filled(mark("%(name)s is damaged: download it again."), name=path.name)]
     if size != 8 + length + end:
-        return [f"{path.name} has {size} bytes where its header tells of {8 + length + end}: download it again."]
+        words = mark("%(name)s has %(size)s bytes where its header tells of %(expected)s: download it again.")
+        return [filled(words, name=path.name, size=size, expected=8 + length + end)]
     return []

@@ -6,10 +6,10 @@ import { t } from './sentences.js';
 
 /** Which words stand before the reasons for and against, by outcome. No words: those reasons are not offered. */
 const LEGENDS = {
-  a: { positive: 'legend_better', negative: 'legend_other' },
-  b: { positive: 'legend_better', negative: 'legend_other' },
-  tie: { positive: 'legend_both', negative: 'legend_both' },
-  both_bad: { positive: '', negative: 'legend_both' },
+  a: { positive: 'legend_good_a', negative: 'legend_bad_b' },
+  b: { positive: 'legend_good_b', negative: 'legend_bad_a' },
+  tie: { positive: 'legend_good_both', negative: 'legend_bad_both' },
+  both_bad: { positive: '', negative: 'legend_bad_both' },
 };
 
 /** Events: `save` (detail: {reasons, comment}). */

@@ -7,7 +7,10 @@ import { MARKDOWN, t } from './sentences.js';
 import { isLive } from './state.js';
 
 /** @typedef {import('./state.js').Answer} Answer */
-/** @typedef {{isHeld: boolean, contender: import('./state.js').Contender | null, isPreferred: boolean}} Setting */
+/**
+ * @typedef {{isHeld: boolean, contender: import('./state.js').Contender | null, isPreferred: boolean,
+ *            isReplacement: boolean}} Setting
+ */
 
 const STILL_WAITING_AFTER = 3_000;
 const SLOW_AFTER = 30_000;
@@ -31,11 +34,10 @@ export class Pane extends EventTarget {
   /** @type {Answer | null} */
   #answer = null;
   /** @type {Setting} */
-  #setting = { isHeld: false, contender: null, isPreferred: false };
+  #setting = { isHeld: false, contender: null, isPreferred: false, isReplacement: false };
   #timers = [0, 0];
   #isPatient = false;
   #isStuckToEnd = false;
-  #wasReplaced = false;
   #preferences;
 
   /**
@@ -82,7 +84,6 @@ export class Pane extends EventTarget {
     if (isNew) this.#begin(answer);
     this.#answer = answer;
     this.#setting = setting;
-    this.#wasReplaced ||= answer.state === 'replaced';
     if (answer.state !== 'waiting') this.#stopWaiting();
     this.#paintText();
     this.#paintFrame();
@@ -151,14 +152,15 @@ export class Pane extends EventTarget {
   }
 
   #stateWords() {
-    const { state } = this.#answer;
+    const { state, message, text } = this.#answer;
+    if (state === 'waiting' && message) return message.replace(/\.$/, ''); // dots that say “still” follow it
     if (state === 'waiting' || state === 'replaced') return t(this.#isPatient ? 'state_waiting_long' : 'state_waiting');
-    return t(`state_${state}`);
+    return t(state === 'failed' && text ? 'state_cut_off' : `state_${state}`);
   }
 
   #noteWords() {
     if (this.#setting.isHeld) return t('note_whole');
-    return this.#wasReplaced && !this.#setting.contender ? t('note_replaced') : '';
+    return this.#setting.isReplacement && !this.#setting.contender ? t('note_replaced') : '';
   }
 
   #endWords() {

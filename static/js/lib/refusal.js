@@ -32,8 +32,8 @@ export class Refusal {
    * @param {number} seconds
    */
   #count(seconds) {
-    const left = document.createElement('span');
-    left.className = 'countdown';
+    const left = document.createElement('strong');
+    left.className = 'nowrap';
     left.ariaHidden = 'true';
     const end = Date.now() + seconds * 1000;
     const tick = () => {

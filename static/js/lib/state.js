@@ -4,15 +4,15 @@
  * @typedef {'a' | 'b'} Side
  * @typedef {'answering' | 'voting' | 'stuck' | 'revealed' | 'abstained'} Phase
  * @typedef {{attempt: number, state: string, text: string, message: string, truncated: boolean}} Answer
- * @typedef {{index: number, prompt: string, answers: Record<Side, Answer>}} Turn
+ * @typedef {{index: number, prompt: string, answers: Record<Side, Answer>, replaced: Side[]}} Turn
  * @typedef {{outcome: string, reasons: string[], comment: string}} Vote
  * @typedef {{rating: number, lower: number, upper: number, rank_lower: number, rank_upper: number,
  *            n_votes: number, preliminary: boolean}} Standing
  * @typedef {{name: string, slug: string, organisation: string, licence: string, parameters: string,
  *            standing: Standing | null, standing_note: string, seconds: number | null, tokens: number | null,
  *            replaced: string[]}} Contender
- * @typedef {{a: Contender, b: Contender, expected_a: number | null, wins_a: number, wins_b: number, ties: number,
- *            counted: boolean, not_counted_reason: string}} Reveal
+ * @typedef {{a: Contender, b: Contender, expected_a: number | null, wins_a: number, wins_b: number,
+ *            ties: number}} Reveal
  * @typedef {{id: string, url: string, phase: Phase, turns: Turn[], turn_limit: number, can_vote: boolean,
  *            can_continue: boolean, can_retry: boolean, is_mine: boolean, vote: Vote | null,
  *            reveal: Reveal | null}} Battle
@@ -66,9 +66,16 @@ export class BattleState {
       return 'delta';
     }
     if (frame.attempt > answer.attempt) answer.text = '';
+    if (frame.state === 'replaced') this.#replace(frame);
     const { attempt, state, message, truncated } = frame;
     Object.assign(answer, { attempt, state, message, truncated });
     return 'answer';
+  }
+
+  /** @param {{turn: number, side: Side}} place where another model takes over */
+  #replace({ turn: index, side }) {
+    const turn = this.battle.turns.find((turn) => turn.index === index);
+    if (!turn.replaced.includes(side)) turn.replaced.push(side);
   }
 }
 

@@ -25,6 +25,10 @@ export class Turns {
     this.#onPane = onPane;
   }
 
+  get count() {
+    return this.#pairs.length;
+  }
+
   /** @returns {Pair | undefined} */
   get last() {
     return this.#pairs[this.#pairs.length - 1];
@@ -73,6 +77,7 @@ export class Turns {
         isHeld,
         contender: battle.reveal?.[side] ?? null,
         isPreferred: battle.is_mine && battle.vote?.outcome === side,
+        isReplacement: turn.replaced.includes(side),
       });
     }
   }

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,11 @@ from llms.engines.base import (
     StreamEnd,
     TextDelta,
 )
+from llms.engines.openai_compatible.connection import Connection
+from llms.engines.openai_compatible.server import server_of
 from llms.engines.registry import ENGINES, engine_class
+from llms.safe_http import LOOPBACK
+from tests.helpers.model_server import Script, model_server
 from tests.llms.engines.tiny import events_of, load, text_of, user
 
 
@@ -30,6 +34,7 @@ class Setup(NamedTuple):
     engine: str
     options: Mapping[str, Any]
     needs_weights: bool = False
+    needs_server: bool = False
 
 
 SETUPS = {
@@ -38,6 +43,7 @@ SETUPS = {
         "huggingface", {"batching": "continuous", "device": "cpu"}, needs_weights=True
     ),
     "huggingface, a thread for each": Setup("huggingface", {"batching": "none", "device": "cpu"}, needs_weights=True),
+    "openai_compatible": Setup("openai_compatible", {}, needs_server=True),
     "huggingface, eight bits": Setup("huggingface", {"quantization": "int8-dynamic"}, needs_weights=True),
 }
 
@@ -50,21 +56,43 @@ def setup(request: pytest.FixtureRequest) -> Setup:
 
 @pytest.fixture(scope="module")
 def source(setup: Setup, request: pytest.FixtureRequest) -> str:
+    if setup.needs_server:
+        return "orion"
     return str(request.getfixturevalue("tiny_model")) if setup.needs_weights else ""
 
 
 @pytest.fixture(scope="module")
-def engine(setup: Setup, source: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def connection(setup: Setup) -> Iterator[Connection | None]:
+    if not setup.needs_server:
+        yield None
+        return
+    with model_server() as server:
+        server.scripts["orion"] = Script(delay=0.001, max_prompt_characters=2000)
+        yield Connection(server.url, allowed_networks=LOOPBACK)
+
+
+@pytest.fixture(scope="module")
+def engine(
+    setup: Setup, source: str, connection: Connection | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     cache_dir = tmp_path_factory.mktemp("cache")
-    with contextlib.closing(load(setup.engine, source, cache_dir, setup.options)) as engine:
+    with contextlib.closing(load(setup.engine, source, cache_dir, setup.options, connection)) as engine:
         yield engine
 
 
 @pytest.fixture
-def own_engine(setup: Setup, source: str, tmp_path: Path) -> Iterator[Any]:
+def own_engine(setup: Setup, source: str, connection: Connection | None, tmp_path: Path) -> Iterator[Any]:
     """One that the test may close."""
-    with contextlib.closing(load(setup.engine, source, tmp_path, setup.options)) as engine:
+    with contextlib.closing(load(setup.engine, source, tmp_path, setup.options, connection)) as engine:
         yield engine
+
+
+@pytest.fixture(autouse=True)
+async def _no_connection_is_left_open(connection: Connection | None) -> AsyncIterator[None]:
+    """Each test has an event loop of its own."""
+    yield
+    if connection:
+        await server_of(connection).close()
 
 
 def test_every_registered_engine_is_tested_here() -> None:
@@ -239,11 +267,11 @@ def test_what_it_cannot_do_it_says(engine: Engine) -> None:
         engine.token_statistics([])
 
 
-def test_an_unknown_option_is_refused(setup: Setup, source: str, tmp_path: Path) -> None:
+def test_an_unknown_option_is_refused(setup: Setup, source: str, connection: Connection | None, tmp_path: Path) -> None:
     options = {**setup.options, "tempersture": 1}
 
     with pytest.raises(LoadingFailed, match="tempersture"):
-        load(setup.engine, source, tmp_path, options)
+        load(setup.engine, source, tmp_path, options, connection)
     (problem,) = engine_class(setup.engine).problems(source, "", options)
     assert "tempersture" in problem
 
@@ -257,7 +285,7 @@ def test_problems_are_sentences_whatever_the_source(setup: Setup, nonsense: str)
     problems = engine_class(setup.engine).problems(nonsense, "", {})
 
     assert all(problem.endswith(".") and len(problem) > 20 for problem in problems)
-    assert bool(problems) is setup.needs_weights
+    assert bool(problems) is (setup.needs_weights or (setup.needs_server and not nonsense))
 
 
 def test_every_error_has_something_to_tell_its_user() -> None:

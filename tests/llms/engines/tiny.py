@@ -7,6 +7,7 @@ from typing import Any
 
 from llms.chat import Message, Role, SamplingParams
 from llms.engines.base import Engine, StreamEvent, TextDelta
+from llms.engines.openai_compatible.connection import Connection
 from llms.engines.registry import engine_class
 
 CHAT_TEMPLATE = (
@@ -58,8 +59,14 @@ def save_tiny_model(folder: Path, **config: Any) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def load(name: str, source: str | Path, cache_dir: Path, options: Mapping[str, Any] | None = None) -> Engine:
-    return engine_class(name).from_options(str(source), "", options or {}, cache_dir=cache_dir)
+def load(
+    name: str,
+    source: str | Path,
+    cache_dir: Path,
+    options: Mapping[str, Any] | None = None,
+    connection: Connection | None = None,
+) -> Engine:
+    return engine_class(name).from_options(str(source), "", options or {}, cache_dir=cache_dir, connection=connection)
 
 
 def user(text: str) -> list[Message]:

@@ -1,0 +1,245 @@
+"""Whatever speaks the chat protocol of OpenAI: vLLM, SGLang, llama.cpp, Ollama, LM Studio, hosted services."""
+
+import asyncio
+import contextlib
+import random
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from llms.chat import Message, SamplingParams
+from llms.engines.base import (
+    Completion,
+    Engine,
+    EngineError,
+    FinishReason,
+    GenerationFailed,
+    LoadingFailed,
+    Queued,
+    ReasoningDelta,
+    RequestRejected,
+    StreamEnd,
+    StreamEvent,
+    TextDelta,
+    Usage,
+)
+from llms.engines.openai_compatible.connection import Connection
+from llms.engines.openai_compatible.replies import DONE, read_chunk
+from llms.engines.openai_compatible.server import Server, Trouble, server_of
+from llms.engines.options import BadOptions, read_options
+from llms.engines.stop_strings import StopFilter
+from llms.sentences import mark
+
+ATTEMPTS = 3
+"""Before the first word. Once there is one, another try would be another answer."""
+LONGEST_PAUSE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointOptions:
+    token_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105
+    """Some hosted models know only the second."""
+    send_temperature: bool = True
+    """Some hosted models refuse any but their own."""
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
+
+
+class OpenAICompatibleEngine(Engine):
+    def __init__(self, server: Server, name: str, options: EndpointOptions) -> None:
+        self._server = server
+        self._name = name
+        self._options = options
+        self._asks_for_usage = True
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._n_running = 0
+        self._patience: dict[asyncio.Timeout, asyncio.AbstractEventLoop] = {}
+        """A timeout without end for each stream that waits for its next event. Closing the engine ends them."""
+
+    @classmethod
+    def from_options(
+        cls,
+        source: str,
+        revision: str,
+        options: Mapping[str, Any],
+        *,
+        cache_dir: Path,
+        connection: Connection | None = None,
+    ) -> Self:
+        """`source` is the model's name at the server. Nothing is asked of the server yet: it may come up later."""
+        if connection is None:
+            raise LoadingFailed(mark("This engine needs an endpoint: choose the server that has the model."))
+        if not source:
+            raise LoadingFailed(mark("The source must be the model's name at its endpoint."))
+        return cls(server_of(connection), source, read_options(EndpointOptions, options))
+
+    @classmethod
+    def problems(cls, source: str, revision: str, options: Mapping[str, Any]) -> list[str]:
+        try:
+            read_options(EndpointOptions, options)
+        except BadOptions as error:
+            return [str(error)]
+        return [] if source else [mark("The source must be the model's name at its endpoint.")]
+
+    @property
+    def n_running(self) -> int:
+        """Streams that somebody reads at the moment."""
+        return self._n_running
+
+    async def stream(self, messages: Sequence[Message], sampling: SamplingParams) -> AsyncGenerator[StreamEvent]:
+        self._n_running += 1
+        try:
+            async with contextlib.aclosing(self._in_turn(messages, sampling)) as events:
+                while (event := await self._next_of(events)) is not None:
+                    yield event
+        finally:
+            self._n_running -= 1
+
+    def generate(self, conversations: Sequence[Sequence[Message]], sampling: SamplingParams) -> list[Completion]:
+        """As many at once as the endpoint allows. The first that fails ends all."""
+        if self._is_closed:
+            raise GenerationFailed("the engine is closed")
+        return asyncio.run(self._generate(conversations, sampling))
+
+    def close(self) -> None:
+        """Connections belong to the server, which other models may use."""
+        with self._lock:
+            self._is_closed = True
+            for timeout, loop in self._patience.items():
+                with contextlib.suppress(RuntimeError):  # a loop that is closed has no reader left to tell
+                    loop.call_soon_threadsafe(timeout.reschedule, 0)
+
+    async def _generate(self, conversations: Sequence[Sequence[Message]], sampling: SamplingParams) -> list[Completion]:
+        places = asyncio.Semaphore(self._server.connection.max_concurrent)
+
+        async def complete(messages: Sequence[Message]) -> Completion:
+            text = ""
+            async with places, contextlib.aclosing(self.stream(messages, sampling)) as events:
+                async for event in events:
+                    if isinstance(event, TextDelta):
+                        text += event.text
+                    elif isinstance(event, StreamEnd):
+                        return Completion(text, event.finish_reason, event.usage)
+            raise GenerationFailed("the stream ended without saying so")
+
+        tasks = [asyncio.ensure_future(complete(messages)) for messages in conversations]
+        try:
+            return list(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._server.close()
+
+    async def _next_of(self, events: AsyncGenerator[StreamEvent]) -> StreamEvent | None:
+        """None at the end. Raises `GenerationFailed` when the engine is closed, however long the server is silent."""
+        timeout = asyncio.timeout(None)
+        try:
+            async with timeout:
+                with self._lock:
+                    if self._is_closed:
+                        raise GenerationFailed("the engine is closed")
+                    self._patience[timeout] = asyncio.get_running_loop()
+                return await anext(events, None)
+        except TimeoutError:
+            raise GenerationFailed("the engine was closed") from None
+        finally:
+            with self._lock:
+                self._patience.pop(timeout, None)
+
+    async def _in_turn(self, messages: Sequence[Message], sampling: SamplingParams) -> AsyncGenerator[StreamEvent]:
+        line, is_served = self._server.line, False
+        try:
+            async for n_before in line.stand():
+                yield Queued(n_before)
+            is_served = True
+            async with contextlib.aclosing(self._with_retries(self._payload(messages, sampling), sampling)) as answer:
+                async for event in answer:
+                    yield event
+        finally:
+            if is_served:
+                line.leave()
+
+    async def _with_retries(self, payload: dict[str, Any], sampling: SamplingParams) -> AsyncGenerator[StreamEvent]:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with contextlib.aclosing(self._attempt(payload, sampling)) as events:
+                    async for event in events:
+                        yield event
+                return
+            except Trouble as trouble:
+                if self._does_without_usage(trouble.error):
+                    payload.pop("stream_options", None)
+                    continue
+                if trouble.after is None or attempt == ATTEMPTS or trouble.after > LONGEST_PAUSE_SECONDS:
+                    raise trouble.error from trouble
+                pause = max(trouble.after, 0.25 * 2**attempt * (0.5 + random.random()))  # noqa: S311 - only spreads them
+            await asyncio.sleep(pause)
+
+    def _does_without_usage(self, error: EngineError) -> bool:
+        """Older servers refuse to be asked for it. They are asked once."""
+        refused = self._asks_for_usage and isinstance(error, RequestRejected) and "stream_options" in str(error)
+        if refused:
+            self._asks_for_usage = False
+        return refused
+
+    async def _attempt(self, payload: dict[str, Any], sampling: SamplingParams) -> AsyncGenerator[StreamEvent]:
+        """Raises `Trouble` before the first event, `EngineError` from then on."""
+        stops = StopFilter(sampling.stop)
+        reason: FinishReason | None = None
+        usage: Usage | None = None
+        async with contextlib.aclosing(self._chunks(payload)) as chunks:
+            async for data in chunks:
+                chunk = read_chunk(data)
+                reason, usage = chunk.finish_reason or reason, chunk.usage or usage
+                if chunk.reasoning:
+                    yield ReasoningDelta(chunk.reasoning)
+                if text := stops.push(chunk.text):
+                    yield TextDelta(text)
+                if stops.found:  # a server that does not know stop strings would go on
+                    reason = FinishReason.STOP
+                    break
+        if reason is None:
+            raise GenerationFailed("the server ended the stream without saying why")
+        if text := stops.flush():
+            yield TextDelta(text)
+        yield StreamEnd(reason, usage or Usage(None, None))
+
+    async def _chunks(self, payload: dict[str, Any]) -> AsyncGenerator[str]:
+        events: AsyncIterator[str] = self._server.events("/chat/completions", payload)
+        async with contextlib.aclosing(events) as open_events:  # type: ignore[type-var]
+            async for data in open_events:
+                if data.strip() == DONE:
+                    return
+                yield data
+
+    def _payload(self, messages: Sequence[Message], sampling: SamplingParams) -> dict[str, Any]:
+        options = self._options
+        payload: dict[str, Any] = {
+            "model": self._name,
+            "messages": [{"role": message.role.value, "content": _sendable(message.content)} for message in messages],
+            "stream": True,
+            options.token_limit_field: sampling.max_new_tokens,
+        }
+        if self._asks_for_usage:
+            payload["stream_options"] = {"include_usage": True}
+        if options.send_temperature:
+            payload["temperature"] = sampling.temperature
+        if sampling.top_p < 1:
+            payload["top_p"] = sampling.top_p
+        if sampling.top_k:
+            payload["top_k"] = sampling.top_k
+        if sampling.stop:
+            payload["stop"] = list(sampling.stop)
+        if sampling.seed is not None:
+            payload["seed"] = sampling.seed
+        if options.reasoning_effort:
+            payload["reasoning_effort"] = options.reasoning_effort
+        return payload
+
+
+def _sendable(text: str) -> str:
+    """Halves of characters, which JSON could carry, but no server expects."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,77 @@
+"""What an OpenAI-compatible server says, read with suspicion: any field may be missing, null or of another type."""
+
+import json
+from typing import Any, NamedTuple
+
+from llms.engines.base import FinishReason, GenerationFailed, Usage
+
+DONE = "[DONE]"
+SHOWN_OF_A_REPLY = 300
+_LENGTH = {"length", "max_tokens", "model_length", "max_output_tokens"}
+_FILTERED = {"content_filter", "safety"}
+
+
+class Chunk(NamedTuple):
+    """One event of a streamed chat completion."""
+
+    text: str = ""
+    reasoning: str = ""
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+
+
+def read_chunk(data: str) -> Chunk:
+    """Raises `GenerationFailed` for an error that is told in the middle of a stream, and for what is no answer."""
+    try:
+        reply = json.loads(data)
+    except ValueError:
+        raise GenerationFailed(f"the server sent what is no JSON: {data[:SHOWN_OF_A_REPLY]!r}") from None
+    if not isinstance(reply, dict):
+        raise GenerationFailed(f"the server sent what is no object: {data[:SHOWN_OF_A_REPLY]!r}")
+    if reply.get("error"):
+        raise GenerationFailed(f"the server broke off: {error_words(reply)}")
+    choices = reply.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    delta = choice.get("delta")
+    delta = delta if isinstance(delta, dict) else {}
+    return Chunk(
+        text=_text(delta.get("content")),
+        reasoning=_text(delta.get("reasoning_content")) or _text(delta.get("reasoning")),
+        finish_reason=read_finish_reason(choice.get("finish_reason")),
+        usage=read_usage(reply.get("usage")),
+    )
+
+
+def read_finish_reason(value: object) -> FinishReason | None:
+    if not isinstance(value, str) or not value:
+        return None
+    if value in _LENGTH:
+        return FinishReason.LENGTH
+    return FinishReason.FILTERED if value in _FILTERED else FinishReason.STOP
+
+
+def read_usage(value: object) -> Usage | None:
+    """Servers send empty usage with every chunk, and the true one with the last."""
+    if not isinstance(value, dict):
+        return None
+    prompt, completion = (_count(value.get(name)) for name in ("prompt_tokens", "completion_tokens"))
+    return None if completion is None and not prompt else Usage(prompt, completion)
+
+
+def error_words(reply: object) -> str:
+    """The words of an error, wherever the server puts them."""
+    if isinstance(reply, dict):
+        inner = reply.get("error") or reply.get("message") or reply.get("detail") or reply
+        return error_words(inner) if isinstance(inner, dict) and inner is not reply else str(inner)[:SHOWN_OF_A_REPLY]
+    return str(reply)[:SHOWN_OF_A_REPLY]
+
+
+def _text(value: Any) -> str:
+    """Some servers send a list of parts."""
+    if isinstance(value, list):
+        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,53 @@
+"""A server answers so many at once; the others stand in line, and know where."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator
+
+from llms.engines.base import EngineOverloaded
+
+HEARTBEAT_SECONDS = 5.0
+"""Whoever waits hears of it at least so often."""
+
+
+class WaitingLine:
+    """For one event loop. First come, first served."""
+
+    def __init__(self, n_places: int, max_waiting: int) -> None:
+        self._n_free = n_places
+        self._max_waiting = max_waiting
+        self._line: deque[asyncio.Event] = deque()
+
+    @property
+    def n_waiting(self) -> int:
+        return len(self._line)
+
+    async def stand(self) -> AsyncIterator[int]:
+        """How many are before one, as often as that changes; ends when it is one's turn. Then, and only then, one
+        must `leave`. Raises `EngineOverloaded` when the line is full."""
+        if self._n_free > 0 and not self._line:
+            self._n_free -= 1
+            return
+        if len(self._line) >= self._max_waiting:
+            raise EngineOverloaded(f"{len(self._line)} wait already")
+        moved = asyncio.Event()
+        self._line.append(moved)
+        try:
+            while not (self._line[0] is moved and self._n_free > 0):
+                moved.clear()
+                yield self._line.index(moved)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(moved.wait(), HEARTBEAT_SECONDS)
+            self._n_free -= 1  # no pause between this and the end: nobody is cancelled in between
+        finally:
+            self._line.remove(moved)
+            self._tell_all()
+
+    def leave(self) -> None:
+        self._n_free += 1
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        for waiting in self._line:
+            waiting.set()

@@ -1,0 +1,160 @@
+"""Outgoing HTTP to addresses that somebody typed, guarded where the connection is made.
+
+A name is resolved once, its addresses are judged, and the connection goes to the very address that was judged: a name
+that means something else a moment later, a redirect, or an odd spelling of 127.0.0.1 gains nothing. Redirects are never
+followed, and no proxy of the environment is used. Pure of Django: which networks are allowed is passed in.
+"""
+
+import asyncio
+import re
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore2
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+_NAT64 = ip_network("64:ff9b::/96")
+_NAT64_LOCAL = ip_network("64:ff9b:1::/48")
+_IPV4_COMPATIBLE = ip_network("::/96")
+# What speaks no HTTP and might be made to do harm by what looks like it: mail, shells, files, and the services that
+# stand beside an installation of ours. As browsers do (https://fetch.spec.whatwg.org/#port-blocking), and databases.
+_FOREIGN_PORTS = frozenset(
+    {1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110}
+    | {111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531}
+    | {532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060}
+    | {5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080}
+    | {1433, 1521, 2375, 2376, 2379, 2380, 3306, 4222, 5432, 5672, 6379, 6380, 9042, 11211, 15672, 27017}
+)
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?", re.IGNORECASE)
+
+
+class NotAllowed(Exception):
+    """The guard refuses an address. The text says which, and what an administrator can do."""
+
+
+def check_url(url: str) -> None:
+    """Raises `NotAllowed` for a URL that could not be meant: judged again, by address, when a connection is made."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise NotAllowed(f"{url!r} is no address: {error}.") from None
+    if parts.scheme not in {"http", "https"}:
+        raise NotAllowed(f"Write an address that begins with http:// or https://, not {parts.scheme or 'nothing'!r}.")
+    if "@" in parts.netloc:
+        raise NotAllowed("The address holds a name or a password before an @. Put the key into its own field.")
+    if not parts.hostname or not (_HOST.fullmatch(parts.hostname) or ":" in parts.hostname):
+        raise NotAllowed(f"{parts.netloc!r} names no host.")
+    if parts.query or parts.fragment:
+        raise NotAllowed("The address must end with its path: no ? and no #.")
+    _check_port(port or (443 if parts.scheme == "https" else 80))
+
+
+def check_address(address: Address, allowed: Iterable[Network]) -> None:
+    """Raises `NotAllowed` unless the address is public, or lies in an allowed network. What an IPv6 address carries
+    inside (an IPv4 address, in one of five ways) is judged too."""
+    allowed = tuple(allowed)
+    for inner in _meanings(address):
+        if not (_is_public(inner) or any(inner in network for network in allowed)):
+            raise NotAllowed(
+                f"{address} is not a public address. If a model server of yours is there, add its network to"
+                f" ENDPOINT_NETWORKS, for example ENDPOINT_NETWORKS={inner}."
+            )
+
+
+def _meanings(address: Address) -> Iterator[Address]:
+    """Every address that a connection to this one might reach."""
+    if isinstance(address, IPv4Address):
+        yield address
+        return
+    if address.ipv4_mapped:
+        yield address.ipv4_mapped
+        return
+    yield address
+    if address.sixtofour:
+        yield address.sixtofour
+    if address.teredo:
+        yield from address.teredo
+    if address in _NAT64 or (address in _IPV4_COMPATIBLE and int(address) > 1):
+        yield IPv4Address(int(address) & 0xFFFF_FFFF)
+
+
+def _is_public(address: Address) -> bool:
+    odd = address.is_multicast or address.is_unspecified or address.is_reserved or address in _NAT64_LOCAL
+    return address in _NAT64 or (address.is_global and not odd)
+
+
+def _check_port(port: int) -> None:
+    if port in _FOREIGN_PORTS:
+        raise NotAllowed(f"Port {port} belongs to another kind of service. Give the port of the model server.")
+
+
+class GuardedNetwork(httpcore2.AsyncNetworkBackend):
+    """Connects to addresses that the guard has judged, and to nothing else."""
+
+    def __init__(self, allowed: Iterable[Network]) -> None:
+        self._allowed = tuple(allowed)
+        self._inner = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the interface of httpcore
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        _check_port(port)
+        addresses = await _resolved(host, port, timeout)
+        for address in addresses:
+            check_address(address, self._allowed)
+        options = list(socket_options or ())
+        for address in addresses[:-1]:
+            try:
+                return await self._inner.connect_tcp(str(address), port, timeout, local_address, options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                continue
+        return await self._inner.connect_tcp(str(addresses[-1]), port, timeout, local_address, options)
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109 - the interface of httpcore
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        raise NotAllowed("Sockets in the file system are not used.")
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def connection_pool(allowed: Iterable[Network], *, connect_retries: int = 0) -> httpcore2.AsyncConnectionPool:
+    """For one event loop. Without a limit of its own: how many may wait is decided above."""
+    return httpcore2.AsyncConnectionPool(
+        network_backend=GuardedNetwork(allowed),
+        max_connections=None,
+        keepalive_expiry=30.0,
+        retries=connect_retries,
+    )
+
+
+async def _resolved(host: str, port: int, seconds: float | None) -> Sequence[Address]:
+    """Raises httpcore's errors, as its own back end would."""
+    try:
+        async with asyncio.timeout(seconds):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except TimeoutError:
+        raise httpcore2.ConnectTimeout(f"{host}: no answer from the name service") from None
+    except (OSError, UnicodeError) as error:
+        raise httpcore2.ConnectError(f"{host} is not known: {error}") from error
+    addresses = [ip_address(str(entry[4][0]).split("%")[0]) for entry in found]
+    if not addresses:
+        raise httpcore2.ConnectError(f"{host} has no address")
+    return list(dict.fromkeys(addresses))

@@ -1,0 +1,54 @@
+"""What engines say in English is said again in the reader's language."""
+
+import pytest
+from django.utils import translation
+
+from llms import registration
+from llms.chat import SamplingParams
+from llms.engines.huggingface.checks import problems
+from llms.engines.options import BadOptions, read_options
+from llms.models import LanguageModel
+from llms.sentences import filled, mark
+from llms.translations import translated
+
+
+@pytest.fixture
+def in_turkish():
+    with translation.override("tr"):
+        yield
+
+
+def test_a_sentence_is_its_english_self():
+    sentence = filled("There is no %(what)s in %(where)s.", what="file", where="50% of them")
+    assert sentence == "There is no file in 50% of them."
+    assert translated(sentence) == sentence
+
+
+def test_it_is_said_in_the_readers_language(in_turkish):
+    (problem,) = problems("/nowhere/model", "", {})
+    assert problem.startswith("There is no folder /nowhere/model")
+    assert "There is" not in translated(problem)
+    assert "/nowhere/model" in translated(problem)
+
+
+def test_so_are_the_sentences_inside_it(in_turkish):
+    with pytest.raises(BadOptions) as refusal:
+        read_options(SamplingParams, {"seed": "text"})
+    said = translated(refusal.value.args[0])
+    assert "a whole number" not in said
+    assert "'text'" in said
+
+
+def test_a_value_that_happens_to_be_a_sentence_of_ours_stays(in_turkish):
+    assert "“Tie”" in translated(filled(mark("“%(source)s”"), source="Tie"))
+
+
+@pytest.mark.parametrize("words", ["", "CUDA out of memory", "Tie"])
+def test_what_is_no_sentence_of_ours_stays(words, in_turkish):
+    assert translated(words) == words
+
+
+def test_registration_says_it_translated(in_turkish):
+    llm = LanguageModel(engine="huggingface", source="", status=LanguageModel.Status.ENABLED)
+    (problem,) = registration.problems(llm)
+    assert "The source is empty" not in problem

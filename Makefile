@@ -31,7 +31,7 @@ vendor: $(VENV)/.dev ## fetch the front-end files named in static/vendor/vendor.
 	@$(BIN)/python tools/vendor.py
 
 messages: $(VENV)/.dev ## collect the sentences to translate, and compile them (needs GNU gettext)
-	@$(BIN)/python manage.py makemessages --locale tr --no-obsolete --no-location --ignore .venv --ignore data --ignore tests
+	@$(BIN)/python manage.py makemessages --locale tr --no-obsolete --no-location --ignore .venv --ignore data --ignore tests --ignore bench
 	@$(BIN)/python manage.py compilemessages --verbosity 0
 
 clean:

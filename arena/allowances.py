@@ -4,7 +4,7 @@ address may be a whole school."""
 from django.conf import settings
 from limits import RateLimitItem
 
-from accounts.rate_limits import PER_HOUR, PER_MINUTE, spend
+from accounts.rate_limits import PER_HOUR, PER_MINUTE, check, spend
 from arena.visitors import Visitor
 
 
@@ -26,5 +26,11 @@ def spend_frame(visitor: Visitor) -> None:
 
 
 def _spend(per: type[RateLimitItem], amount: int, action: str, visitor: Visitor) -> None:
-    spend(per(amount), action, f"visitor:{visitor.id}")
-    spend(per(amount * settings.ADDRESS_FACTOR), action, f"address:{visitor.address}")
+    """Of both or of neither: where the whole address has had its share, nobody's own is used up in vain."""
+    accounts = [(per(amount * settings.ADDRESS_FACTOR), f"address:{visitor.address}")]
+    if visitor.id:
+        accounts.append((per(amount), f"visitor:{visitor.id}"))
+    for limit, who in accounts:
+        check(limit, action, who)
+    for limit, who in accounts:
+        spend(limit, action, who)

@@ -106,7 +106,7 @@ class BattleConsumer(AsyncWebsocketConsumer):
                 await self._refuse("server_error", _("Something went wrong on the server. Nothing is lost; try again."))
 
     async def _answer(self, request: protocol.Request) -> None:
-        allowances.spend_frame(self.visitor)
+        await asyncio.to_thread(allowances.spend_frame, self.visitor)  # it may ask Redis
         match request:
             case protocol.Start():
                 await self._start(request)

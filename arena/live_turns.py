@@ -146,10 +146,10 @@ class LiveTurn:
             case Ended():
                 await self._end_side(event)
             case Waits(n_before):
-                self.n_before = n_before
-                for side, live in self.answers.items():
-                    if live.state == AnswerState.WAITING:
-                        self._change(side, AnswerState.WAITING)
+                both_wait = all(live.state == AnswerState.WAITING for live in self.answers.values())
+                self.n_before = n_before if both_wait else None  # on one side alone it would be a tell
+                for side in self.answers if both_wait else ():
+                    self._change(side, AnswerState.WAITING)
 
     async def _wind_up(self) -> None:
         """Leaves no answer live and no listener waiting, whatever ended the run."""
@@ -216,7 +216,7 @@ class LiveTurn:
             live.truncated = event.end.finish_reason == "length"
             self._change(event.side, AnswerState.COMPLETE)
         elif event.error:
-            logger.warning("%s failed in turn %s: %s", live.row.llm.slug, self.turn_id, event.error)
+            logger.warning("%s failed in turn %s: %s", live.row.llm.slug, self.turn_id, event.error.code)
             successor = await self._save(self._fail, event.side, event.error)
             if successor is None:
                 live.error_code = event.error.code
@@ -297,7 +297,7 @@ class LiveTurns:
     def check_room(self, visitor: Visitor) -> None:
         """Raises `Busy` when this process streams all it can, `TooManyAtOnce` when one visitor, or one address, has
         their share of it."""
-        running = [live.visitor for live in self._by_battle.values()]
+        running = [live.visitor for live in list(self._by_battle.values())]  # may be asked from another thread
         if len(running) >= settings.MAX_ACTIVE_TURNS:
             raise Busy
         share = settings.ACTIVE_TURNS_PER_VISITOR

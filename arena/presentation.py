@@ -25,10 +25,14 @@ from arena.protocol import (
     TurnView,
     VoteView,
 )
-from llms.engines.base import error_class
+from llms.engines.base import EngineError, error_class
 from llms.models import LanguageModel, Visibility, sees_internal
 from stats.bradley_terry import win_probability
 
+TELLING_ERRORS = frozenset(
+    {"unreachable", "rejected", "access_refused", "overloaded", "loading_failed", "loading_timeout"}
+)
+"""They would say whether a model runs here or elsewhere. Voters hear one sentence for all; administrators see which."""
 BILLION, MILLION = 1_000_000_000, 1_000_000
 
 
@@ -72,7 +76,7 @@ def _vote_view(vote: Vote, *, is_mine: bool) -> VoteView:
 def message_of(state: str, error_code: str, n_before: int | None = None) -> str:
     """A sentence for the voter about an answer that failed or stands in line, in the language of the moment."""
     if state == AnswerState.FAILED:
-        return _(error_class(error_code).user_message)
+        return _((EngineError if error_code in TELLING_ERRORS else error_class(error_code)).user_message)
     if state == AnswerState.WAITING and n_before is not None:
         return ngettext("%(n)d answer is before this one.", "%(n)d answers are before this one.", n_before + 1) % {
             "n": n_before + 1

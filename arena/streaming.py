@@ -31,6 +31,9 @@ ALONE_CHARACTERS_PER_TICK = 10
 BACKLOG_CHARACTERS = 200_000
 """A stream that is so far ahead of what is shown has to wait."""
 
+REASONING_CHARACTERS = 400_000
+"""It is stored, and shown to nobody meanwhile: nothing else would stop a server that thinks for ever."""
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """What a database or a socket refuses. Every answer passes here on its way to both."""
 
@@ -68,6 +71,7 @@ class _Pane:
     reader: asyncio.Task[None] | None = None
     written: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
+    n_reasoning: int = 0
     n_before: int | None = None
     backlog: str = ""
     end: StreamEnd | None = None
@@ -159,6 +163,9 @@ class Duel:
         match event:
             case ReasoningDelta():
                 pane.reasoning.append(_UNSTORABLE.sub("\ufffd", event.text))
+                pane.n_reasoning += len(event.text)
+                if pane.n_reasoning > REASONING_CHARACTERS:
+                    raise GenerationFailed(f"more than {REASONING_CHARACTERS} characters of reasoning")
             case TextDelta():
                 text = _UNSTORABLE.sub("\ufffd", event.text)
                 pane.written.append(text)

@@ -11,6 +11,7 @@ from django.conf import settings
 from arena import battles
 from arena.live_turns import live_turns
 from config.background import Background
+from llms.engines.openai_compatible.server import close_connections
 from llms.models import LanguageModel
 from llms.pool import pool
 
@@ -52,6 +53,7 @@ class Lifespan:
 
     async def _stop(self) -> None:
         await live_turns.close()
+        await close_connections()
         if self._background:
             await asyncio.to_thread(self._background.stop)
         await asyncio.to_thread(pool.close)

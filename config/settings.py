@@ -304,6 +304,6 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # a task every two seconds would drown everything else
-    "loggers": {name: {"level": "WARNING"} for name in ("celery", "kombu", "httpx", "httpcore", "transformers")}
+    "loggers": {name: {"level": "WARNING"} for name in ("celery", "kombu", "httpx2", "httpcore2", "transformers")}
     | {"ContinuousBatchingLogger": {"level": "WARNING"}},
 }

@@ -61,6 +61,22 @@ class EndpointForm(forms.ModelForm[Endpoint]):
     )
     forget_key = forms.BooleanField(label=_("forget the key"), required=False)
 
+    def clean_api_key(self) -> str:
+        key: str = self.cleaned_data["api_key"]
+        if key and not (key.isascii() and key.isprintable() and " " not in key):
+            raise forms.ValidationError(_("A key has neither blanks nor letters of other alphabets. Copy it again."))
+        return key
+
+    def clean(self) -> dict[str, Any]:
+        """A key belongs to the server that it was typed for: nobody sends it to another by changing the address."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        new = cleaned.get("api_key") or cleaned.get("forget_key")
+        if self.instance.sealed_key and not new and "base_url" in self.changed_data:
+            self.add_error(
+                "api_key", _("The address has changed: type the key of the new server, or forget the old one.")
+            )
+        return cleaned
+
     def save(self, commit: bool = True) -> Endpoint:
         if self.cleaned_data["forget_key"]:
             self.instance.sealed_key = ""

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from llms.engines.base import EngineError, EngineUnreachable, RequestRejected
+from llms.engines.base import AccessRefused, DeadlineExceeded, EngineError, EngineUnreachable, GenerationFailed
 from llms.engines.openai_compatible.connection import Connection
 from llms.engines.openai_compatible.server import Reply, Server, Trouble
 from llms.models import Endpoint
@@ -23,8 +23,9 @@ logger = logging.getLogger(__name__)
 
 FAILURES_UNTIL_REST = 3
 ASK_AGAIN_AFTER = timedelta(seconds=20)
-COUNTS_AGAINST_IT = (EngineUnreachable, RequestRejected)
-"""Its own doing. Too many requests, or a prompt that is too long, are not."""
+CHECK_SECONDS = 10.0
+COUNTS_AGAINST_IT = (EngineUnreachable, AccessRefused, DeadlineExceeded, GenerationFailed)
+"""Its own doing. Too many requests, a prompt that is too long, or a model that it does not have, are not."""
 
 
 class Health(NamedTuple):
@@ -84,7 +85,11 @@ def ask_those_that_rest() -> int:
 
 def ask(endpoint: Endpoint) -> Health:
     """Asks it now, and remembers the answer. One good answer ends its rest."""
-    health = asyncio.run(check(Address.of(endpoint)))
+    try:
+        health = asyncio.run(check(Address.of(endpoint)))
+    except Exception:  # whatever a foreign server brings about must not cost the others their turn
+        logger.exception("the answer of endpoint %s could not be read", endpoint)
+        health = Health(False, "The server's answer could not be read. The log says why.")
     if health.is_well:
         note_success(endpoint.pk)
     else:
@@ -100,7 +105,10 @@ async def check(address: Address) -> Health:
         return Health(False, str(error))
     server = Server(connection)
     try:
-        return _health_of(await server.fetch("GET", "/models"), connection)
+        async with asyncio.timeout(CHECK_SECONDS):
+            return _health_of(await server.fetch("GET", "/models"), connection)
+    except TimeoutError:
+        return Health(False, f"{connection.base_url} did not answer within {CHECK_SECONDS:.0f} seconds.")
     except Trouble as trouble:
         return Health(False, f"{connection.base_url} cannot be reached: {trouble.error}")
     except EngineError as error:

@@ -214,7 +214,9 @@ class LanguageModel(models.Model):
         with_version = [
             self.name[: part.end()] for part in _PART.finditer(self.name) if _has_version(self.name[: part.end()])
         ]
-        return [name for name in (self.name, self.slug, *self.aliases, *with_version) if name]
+        served_as = self.source.rstrip("/").rpartition("/")[2].removesuffix(".gguf")
+        names = (self.name, self.slug, *self.aliases, *with_version, served_as if _has_version(served_as) else "")
+        return [name for name in names if name]
 
     def ordinary_names(self) -> list[str]:
         """Words that may mean something else, and give the model away only where it speaks of itself."""

@@ -6,8 +6,10 @@ followed, and no proxy of the environment is used. Pure of Django: which network
 """
 
 import asyncio
+import functools
 import re
 import socket
+import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
@@ -23,6 +25,11 @@ LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"
 _NAT64 = ip_network("64:ff9b::/96")
 _NAT64_LOCAL = ip_network("64:ff9b:1::/48")
 _IPV4_COMPATIBLE = ip_network("::/96")
+# Counted as public by Python, or public by their number, and yet inside: site-local, the relays of 6to4, protocol
+# assignments, documentation, and the wire server of a cloud.
+_NOT_PUBLIC_EITHER = tuple(
+    ip_network(network) for network in ("fec0::/10", "3fff::/20", "192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")
+)
 # What speaks no HTTP and might be made to do harm by what looks like it: mail, shells, files, and the services that
 # stand beside an installation of ours. As browsers do (https://fetch.spec.whatwg.org/#port-blocking), and databases.
 _FOREIGN_PORTS = frozenset(
@@ -41,6 +48,8 @@ class NotAllowed(Exception):
 
 def check_url(url: str) -> None:
     """Raises `NotAllowed` for a URL that could not be meant: judged again, by address, when a connection is made."""
+    if not url.isascii() or not url.isprintable():
+        raise NotAllowed("The address holds characters that no address has. Write other alphabets in their xn-- form.")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -88,6 +97,7 @@ def _meanings(address: Address) -> Iterator[Address]:
 
 def _is_public(address: Address) -> bool:
     odd = address.is_multicast or address.is_unspecified or address.is_reserved or address in _NAT64_LOCAL
+    odd = odd or any(address in network for network in _NOT_PUBLIC_EITHER)
     return address in _NAT64 or (address.is_global and not odd)
 
 
@@ -138,11 +148,18 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
 def connection_pool(allowed: Iterable[Network], *, connect_retries: int = 0) -> httpcore2.AsyncConnectionPool:
     """For one event loop. Without a limit of its own: how many may wait is decided above."""
     return httpcore2.AsyncConnectionPool(
+        ssl_context=_ssl_context(),
         network_backend=GuardedNetwork(allowed),
         max_connections=None,
         keepalive_expiry=30.0,
         retries=connect_retries,
     )
+
+
+@functools.cache
+def _ssl_context() -> ssl.SSLContext:
+    """Made once: it takes tens of milliseconds, and would otherwise be made for each connection."""
+    return ssl.create_default_context()
 
 
 async def _resolved(host: str, port: int, seconds: float | None) -> Sequence[Address]:

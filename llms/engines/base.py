@@ -4,7 +4,8 @@
     ├── NotSupported                this engine cannot do that, and never will as it is set up
     ├── LoadingFailed               the weights could not be brought up
     ├── PromptTooLong               the conversation does not fit the model's context
-    ├── RequestRejected             a server does not want the request: a key, a name, a field
+    ├── RequestRejected             a server does not want the request: a name, a field
+    │   └── AccessRefused           nor any other: the key is wrong, or the address leads elsewhere
     ├── EngineUnreachable           a server does not answer                           (retryable)
     ├── EngineOverloaded            no room for another stream at the moment           (retryable)
     ├── GenerationFailed            the computation broke in the middle               (retryable)
@@ -60,6 +61,12 @@ class PromptTooLong(EngineError):
 class RequestRejected(EngineError):
     code = "rejected"
     user_message = mark("The model could not be asked. An administrator can see why in the log.")
+
+
+class AccessRefused(RequestRejected):
+    """The endpoint itself is set up wrongly: its key, or its address."""
+
+    code = "access_refused"
 
 
 class EngineUnreachable(EngineError):
@@ -238,7 +245,8 @@ async def within_deadlines(stream: AsyncGenerator[StreamEvent], deadlines: Deadl
         while True:
             remaining = end_at - loop.time()
             try:
-                event = await asyncio.wait_for(anext(stream), min(patience, remaining))
+                async with asyncio.timeout(min(patience, remaining)):
+                    event = await anext(stream)
             except StopAsyncIteration:
                 return
             except TimeoutError:

@@ -17,6 +17,7 @@ from arena import consumers, live_turns, streaming, voters
 from arena import visits as visits_module
 from arena.database import in_database
 from arena.live_turns import LiveTurns
+from llms.engines.openai_compatible.server import close_connections
 from tests.helpers.pages import AsgiSocket, Page, process
 
 
@@ -52,6 +53,7 @@ async def processes(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Processes]
     cache.clear()
     yield found
     await found.close()
+    await close_connections()
 
 
 class Visits:

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from arena.models import Answer
+from llms.engines.base import EngineError
 from llms.engines.openai_compatible import engine as engine_module
 from llms.models import Endpoint
 from tests.helpers.model_server import CLOSE, HANG, Script, event, model_server
@@ -74,7 +75,7 @@ async def test_whoever_stands_in_line_hears_it(serve, visits):
         (Script(body=[event("Once upon a "), b"data: " + b"\xff" * 10_000_000]), "generation_failed"),
         (Script(429, {"Retry-After": "60"}, [b"{}"]), "overloaded"),
         (Script(500, body=[b"{}"]), "unreachable"),
-        (Script(401, body=[b"{}"]), "rejected"),
+        (Script(401, body=[b"{}"]), "access_refused"),
         (Script(body=[event("Once upon a "), HANG]), "stalled"),
         (Script(body=[HANG]), "first_token_timeout"),
     ],
@@ -89,6 +90,16 @@ async def test_a_server_that_fails_costs_a_sentence_and_nothing_else(script, cod
     assert page.battle["turns"][0]["prompt"] == "Tell me a story."
     assert all(page.answer(side)["message"].endswith(".") for side in "ab")
     assert not [frame for frame in page.received if "127.0.0.1" in frame]
+
+
+@pytest.mark.parametrize("status", [500, 401, 404, 429])
+async def test_no_sentence_says_that_a_model_is_elsewhere(status, serve, visits):
+    script = Script(status, {"Retry-After": "60"}, [b"{}"])
+    await serve(script, script)
+    page = await visits.open()
+    await page.start()
+    await page.until_phase("stuck")
+    assert {page.answer(side)["message"] for side in "ab"} == {EngineError.user_message}
 
 
 async def test_a_server_that_dies_rests_and_its_models_are_drawn_no_more(serve, visits, in_thread):

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from ipaddress import ip_network
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -12,7 +13,7 @@ from llms.endpoints import Address
 from llms.engines.base import EngineOverloaded, EngineUnreachable, PromptTooLong
 from llms.models import Endpoint, LanguageModel
 from llms.pool import Pool
-from tests.helpers.model_server import CLOSE, Script, model_server
+from tests.helpers.model_server import CLOSE, HANG, Script, model_server
 
 pytestmark = pytest.mark.django_db
 SECRET = "sk-very-secret-indeed"
@@ -26,9 +27,6 @@ def running():
 
 @pytest.fixture
 def server(running, settings):
-    settings.ENDPOINT_NETWORKS = ["127.0.0.0/8"]
-    from ipaddress import ip_network
-
     settings.ENDPOINT_NETWORKS = [ip_network("127.0.0.0/8")]
     running.scripts = {"orion": Script(), "lyra": Script()}
     running.listing = Script()
@@ -213,6 +211,44 @@ def test_a_key_is_typed_kept_and_forgotten(adem, sign_in, endpoint):
     assert key_after(api_key="") == SECRET
     assert key_after(api_key="sk-other") == "sk-other"
     assert key_after(api_key="", forget_key="on") == ""
+
+
+@pytest.mark.parametrize("fields", [{}, {"api_key": ""}])
+def test_a_key_is_not_sent_to_another_server(fields, adem, sign_in, endpoint):
+    form = {"name": "lab", "base_url": "http://evil.example/v1", "max_concurrent": "4", **fields}
+    page = sign_in(adem).post(f"/admin/llms/endpoint/{endpoint.pk}/change/", form)
+    assert "type the key of the new server" in page.content.decode()
+    endpoint.refresh_from_db()
+    assert "evil" not in endpoint.base_url
+
+
+@pytest.mark.parametrize("key", ["sk secret", "sk-\u00fc", "a\tb"])
+def test_a_key_that_cannot_be_one_is_refused(key, adem, sign_in, endpoint):
+    form = {"name": "lab", "base_url": endpoint.base_url, "max_concurrent": "4", "api_key": key}
+    page = sign_in(adem).post(f"/admin/llms/endpoint/{endpoint.pk}/change/", form)
+    assert "Copy it again" in page.content.decode()
+
+
+def test_an_answer_that_breaks_us_is_said_and_the_others_are_asked(endpoint, served, server, monkeypatch):
+    Endpoint.objects.create(name="aaa", base_url="http://127.0.0.1:1023/v1", n_failures=3, resting_since=Now())
+    fail(endpoint, 3)
+    Endpoint.objects.update(checked_at=None)
+    check = endpoints.check
+
+    async def fragile(address):
+        if "1023" in address.base_url:
+            raise RecursionError("nested")
+        return await check(address)
+
+    monkeypatch.setattr(endpoints, "check", fragile)
+    assert endpoints.ask_those_that_rest() == 1
+    assert "The log says why" in Endpoint.objects.get(name="aaa").last_error
+
+
+async def test_a_server_that_never_answers_does_not_hold_us(endpoint, server, monkeypatch):
+    monkeypatch.setattr(endpoints, "CHECK_SECONDS", 0.2)
+    server.listing = Script(body=[HANG])
+    assert "did not answer within" in (await health_of(endpoint)).words
 
 
 def test_an_administrator_can_ask_how_it_is(adem, sign_in, endpoint, server):

@@ -18,7 +18,7 @@ HOSTS = """
 198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255
 [::1] [::] [::127.0.0.1] [::ffff:127.0.0.1] [::ffff:7f00:1] [::ffff:10.0.0.1] [::ffff:169.254.169.254]
 [0:0:0:0:0:ffff:127.0.0.1] [::ffff:0:127.0.0.1] [64:ff9b::127.0.0.1] [64:ff9b::a9fe:a9fe] [64:ff9b:1::1]
-[2002:7f00:1::] [2002:a9fe:a9fe::1] [2001:0:7f00:1::] [2001:db8::1] [fe80::1] [fc00::1] [fd00:ec2::254] [ff02::1] [100::1]
+[fec0::2] 192.0.0.192 168.63.129.16 192.88.99.1 [3fff::1] [2002:7f00:1::] [2002:a9fe:a9fe::1] [2001:0:7f00:1::] [2001:db8::1] [fe80::1] [fc00::1] [fd00:ec2::254] [ff02::1] [100::1]
 """.split()  # noqa: SIM905 - a table to read
 
 
@@ -68,6 +68,9 @@ def test_and_nothing_beside_it(address):
         "http://example.org:99999/v1",
         "http://example.org:port/v1",
         "http://[::1/v1",
+        "http://example.org/ü",
+        "http://example.org/v1\n",
+        "http://exämple.org/v1",
         *(f"http://example.org:{port}/v1" for port in (22, 25, 6379, 5432, 5672, 11211, 3306, 2375)),
     ],
 )
@@ -140,6 +143,11 @@ async def test_no_socket_of_the_file_system():
         ("https://API.example.org/v1/chat/completions", "https://api.example.org/v1"),
         ("https://example.org/openai/v1/models", "https://example.org/openai/v1"),
         ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+        ("[::1]:8000", "http://[::1]:8000/v1"),
+        ("localhost:8000", "http://localhost:8000/v1"),
+        ("vllm:8000/v1", "http://vllm:8000/v1"),
+        ("api.example.org/v1", "https://api.example.org/v1"),
+        ("api.example.org:8443", "https://api.example.org:8443/v1"),
     ],
 )
 def test_what_people_paste_is_understood(typed, meant):

@@ -28,8 +28,15 @@ def base_url_from(typed: str) -> str:
     """What people paste, with or without the version or a whole path, as the base of all paths. Raises `NotAllowed`."""
     typed = typed.strip()
     if "://" not in typed:
-        typed = f"http://{typed}"
+        typed = f"{_likely_scheme(typed)}://{typed}"
     check_url(typed)
     parts = urlsplit(typed)
     path = _PASTED_PATHS.sub("", parts.path).rstrip("/")
     return urlunsplit((parts.scheme, parts.netloc.lower(), path or "/v1", "", ""))
+
+
+def _likely_scheme(typed: str) -> str:
+    """A key must not cross the internet in clear: only what is clearly near is taken for http."""
+    host = typed.partition("/")[0].rpartition(":")[0] or typed.partition("/")[0]
+    is_near = "." not in host or host.replace(".", "").isdecimal() or host.startswith("[")
+    return "http" if is_near else "https"

@@ -26,7 +26,7 @@ from llms.engines.base import (
     Usage,
 )
 from llms.engines.openai_compatible.connection import Connection
-from llms.engines.openai_compatible.replies import DONE, read_chunk
+from llms.engines.openai_compatible.replies import DONE, Chunk, read_chunk
 from llms.engines.openai_compatible.server import Server, Trouble, server_of
 from llms.engines.options import BadOptions, read_options
 from llms.engines.stop_strings import StopFilter
@@ -35,6 +35,7 @@ from llms.sentences import mark
 ATTEMPTS = 3
 """Before the first word. Once there is one, another try would be another answer."""
 LONGEST_PAUSE_SECONDS = 10.0
+LAST_BYTES_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +153,10 @@ class OpenAICompatibleEngine(Engine):
     async def _in_turn(self, messages: Sequence[Message], sampling: SamplingParams) -> AsyncGenerator[StreamEvent]:
         line, is_served = self._server.line, False
         try:
-            async for n_before in line.stand():
-                yield Queued(n_before)
-            is_served = True
+            async with contextlib.aclosing(line.stand()) as standing:
+                async for n_before in standing:
+                    yield Queued(n_before)
+                is_served = True
             async with contextlib.aclosing(self._with_retries(self._payload(messages, sampling), sampling)) as answer:
                 async for event in answer:
                     yield event
@@ -163,27 +165,29 @@ class OpenAICompatibleEngine(Engine):
                 line.leave()
 
     async def _with_retries(self, payload: dict[str, Any], sampling: SamplingParams) -> AsyncGenerator[StreamEvent]:
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt = 0
+        while True:
             try:
                 async with contextlib.aclosing(self._attempt(payload, sampling)) as events:
                     async for event in events:
                         yield event
                 return
             except Trouble as trouble:
-                if self._does_without_usage(trouble.error):
-                    payload.pop("stream_options", None)
+                if self._refuses_to_count(payload, trouble.error):
+                    del payload["stream_options"]
                     continue
+                attempt += 1
                 if trouble.after is None or attempt == ATTEMPTS or trouble.after > LONGEST_PAUSE_SECONDS:
                     raise trouble.error from trouble
                 pause = max(trouble.after, 0.25 * 2**attempt * (0.5 + random.random()))  # noqa: S311 - only spreads them
             await asyncio.sleep(pause)
 
-    def _does_without_usage(self, error: EngineError) -> bool:
-        """Older servers refuse to be asked for it. They are asked once."""
-        refused = self._asks_for_usage and isinstance(error, RequestRejected) and "stream_options" in str(error)
-        if refused:
+    def _refuses_to_count(self, payload: Mapping[str, Any], error: EngineError) -> bool:
+        """Older servers do not know `stream_options`. Later requests do not send it any more."""
+        refuses = "stream_options" in payload and isinstance(error, RequestRejected) and "stream_options" in str(error)
+        if refuses:
             self._asks_for_usage = False
-        return refused
+        return refuses
 
     async def _attempt(self, payload: dict[str, Any], sampling: SamplingParams) -> AsyncGenerator[StreamEvent]:
         """Raises `Trouble` before the first event, `EngineError` from then on."""
@@ -192,7 +196,7 @@ class OpenAICompatibleEngine(Engine):
         usage: Usage | None = None
         async with contextlib.aclosing(self._chunks(payload)) as chunks:
             async for data in chunks:
-                chunk = read_chunk(data)
+                chunk = self._read(data)
                 reason, usage = chunk.finish_reason or reason, chunk.usage or usage
                 if chunk.reasoning:
                     yield ReasoningDelta(chunk.reasoning)
@@ -212,8 +216,18 @@ class OpenAICompatibleEngine(Engine):
         async with contextlib.aclosing(events) as open_events:  # type: ignore[type-var]
             async for data in open_events:
                 if data.strip() == DONE:
-                    return
+                    break
                 yield data
+            with contextlib.suppress(TimeoutError):  # a reply that is read to its end leaves its connection to others
+                async with asyncio.timeout(LAST_BYTES_SECONDS):
+                    async for _ in open_events:
+                        pass
+
+    def _read(self, data: str) -> Chunk:
+        try:
+            return read_chunk(data)
+        except GenerationFailed as error:
+            raise GenerationFailed(self._server.without_key(str(error))) from None
 
     def _payload(self, messages: Sequence[Message], sampling: SamplingParams) -> dict[str, Any]:
         options = self._options

@@ -49,5 +49,5 @@ class EventParser:
         name, _, value = bytes(line).partition(b":")
         if name.removeprefix(b"\xef\xbb\xbf") == b"data":
             self._data.append(value.removeprefix(b" "))
-            self._n_data += len(value)
+            self._n_data += len(value) + 1
         return None

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import httpcore2
 
 from llms.engines.base import (
+    AccessRefused,
     EngineError,
     EngineOverloaded,
     EngineUnreachable,
@@ -38,6 +39,9 @@ _TOO_LONG = re.compile(
 
 
 _BROKEN = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, ssl.SSLError, OSError)
+
+
+_servers: "weakref.WeakSet[Server]" = weakref.WeakSet()
 
 
 class Trouble(Exception):
@@ -86,7 +90,7 @@ class Server:
         Closing the iterator closes the connection, which is how a server hears that nobody listens any more."""
         async with self._request("POST", path, payload) as response:
             if response.status != 200:
-                raise _refusal(await _reply_of(response))
+                raise self._refusal(await _reply_of(response))
             parser = EventParser()
             with _in_our_words(GenerationFailed):
                 async for received in response.aiter_stream():
@@ -125,6 +129,13 @@ class Server:
         finally:
             await stream.__aexit__(None, None, None)
 
+    def without_key(self, text: str) -> str:
+        """Servers repeat in their errors what they were sent."""
+        return text.replace(self.connection.api_key, "…") if self.connection.api_key else text
+
+    def _refusal(self, reply: Reply) -> Trouble:
+        return _refusal(reply, self.without_key(f"status {reply.status}: {error_words(reply.body)}"))
+
     @property
     def _here(self) -> _PerLoop:
         loop = asyncio.get_running_loop()
@@ -139,7 +150,15 @@ class Server:
 @functools.lru_cache(maxsize=256)
 def server_of(connection: Connection) -> Server:
     """The one server of this process behind a connection, so that all its models share the line before it."""
-    return Server(connection)
+    server = Server(connection)
+    _servers.add(server)
+    return server
+
+
+async def close_connections() -> None:
+    """Those of this event loop, to all servers: for its end."""
+    for server in list(_servers):
+        await server.close()
 
 
 @contextlib.contextmanager
@@ -174,9 +193,8 @@ async def _reply_of(response: httpcore2.Response) -> Reply:
     return Reply(response.status, body, headers)
 
 
-def _refusal(reply: Reply) -> Trouble:
+def _refusal(reply: Reply, words: str) -> Trouble:
     """What a status means for us, and whether to try again."""
-    words = f"status {reply.status}: {error_words(reply.body)}"
     if reply.status in {408, 409, 425, 429, 503, 529}:
         return Trouble(EngineOverloaded(words), after=_seconds(reply.headers.get("retry-after", "")))
     if reply.status >= 500:
@@ -185,6 +203,8 @@ def _refusal(reply: Reply) -> Trouble:
         return Trouble(PromptTooLong(words), after=None)
     if 300 <= reply.status < 400:
         words += " (redirects are not followed: register the address that it leads to)"
+    if 300 <= reply.status < 400 or reply.status in {401, 403}:
+        return Trouble(AccessRefused(words), after=None)
     return Trouble(RequestRejected(words), after=None)
 
 

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from llms.engines.base import EngineOverloaded
 
-HEARTBEAT_SECONDS = 5.0
-"""Whoever waits hears of it at least so often."""
+HEARTBEAT_SECONDS = 2.0
+"""Whoever waits hears so often where they stand. Only the first is woken when a place is free."""
 
 
 class WaitingLine:
@@ -23,8 +23,8 @@ class WaitingLine:
     def n_waiting(self) -> int:
         return len(self._line)
 
-    async def stand(self) -> AsyncIterator[int]:
-        """How many are before one, as often as that changes; ends when it is one's turn. Then, and only then, one
+    async def stand(self) -> AsyncGenerator[int]:
+        """How many are before one, every few seconds; ends when it is one's turn. Then, and only then, one
         must `leave`. Raises `EngineOverloaded` when the line is full."""
         if self._n_free > 0 and not self._line:
             self._n_free -= 1
@@ -38,16 +38,17 @@ class WaitingLine:
                 moved.clear()
                 yield self._line.index(moved)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(moved.wait(), HEARTBEAT_SECONDS)
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await moved.wait()
             self._n_free -= 1  # no pause between this and the end: nobody is cancelled in between
         finally:
             self._line.remove(moved)
-            self._tell_all()
+            self._call_the_first()
 
     def leave(self) -> None:
         self._n_free += 1
-        self._tell_all()
+        self._call_the_first()
 
-    def _tell_all(self) -> None:
-        for waiting in self._line:
-            waiting.set()
+    def _call_the_first(self) -> None:
+        if self._line and self._n_free > 0:
+            self._line[0].set()

@@ -21,7 +21,7 @@ from llms.engines.base import (
     TextDelta,
 )
 from llms.engines.openai_compatible.connection import Connection
-from llms.engines.openai_compatible.server import server_of
+from llms.engines.openai_compatible.server import close_connections
 from llms.engines.registry import ENGINES, engine_class
 from llms.safe_http import LOOPBACK
 from tests.helpers.model_server import Script, model_server
@@ -91,8 +91,7 @@ def own_engine(setup: Setup, source: str, connection: Connection | None, tmp_pat
 async def _no_connection_is_left_open(connection: Connection | None) -> AsyncIterator[None]:
     """Each test has an event loop of its own."""
     yield
-    if connection:
-        await server_of(connection).close()
+    await close_connections()
 
 
 def test_every_registered_engine_is_tested_here() -> None:
@@ -183,8 +182,13 @@ async def test_two_streams_run_side_by_side(engine: Engine) -> None:
 
 
 async def test_streams_may_be_read_in_different_event_loops(engine: Engine) -> None:
+    async def read(text: str) -> str:
+        events = await events_of(engine, text, temperature=0, max_new_tokens=16)
+        await close_connections()
+        return text_of(events)
+
     def read_in_own_loop(text: str) -> str:
-        return text_of(asyncio.run(events_of(engine, text, temperature=0, max_new_tokens=16)))
+        return asyncio.run(read(text))
 
     alone = [text_of(await events_of(engine, text, temperature=0, max_new_tokens=16)) for text in ("a", "b", "c")]
     together = await asyncio.gather(*(asyncio.to_thread(read_in_own_loop, text) for text in ("a", "b", "c")))

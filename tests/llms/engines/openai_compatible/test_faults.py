@@ -7,6 +7,8 @@ import pytest
 
 from llms.chat import SamplingParams
 from llms.engines.base import (
+    AccessRefused,
+    EngineError,
     EngineOverloaded,
     EngineUnreachable,
     FinishReason,
@@ -151,9 +153,9 @@ async def test_a_server_that_ignores_stop_strings_is_stopped(engine_for, server)
         (Script(400, body=[b'{"error": {"message": "maximum context length is 2048 tokens"}}']), PromptTooLong, "2048"),
         (Script(400, body=[b'{"error": {"type": "exceed_context_size_error"}}']), PromptTooLong, "exceed"),
         (Script(413, body=[b"prompt is too long"]), PromptTooLong, "too long"),
-        (Script(401, body=[b'{"detail": "bad key"}']), RequestRejected, "bad key"),
+        (Script(401, body=[b'{"detail": "bad key"}']), AccessRefused, "bad key"),
         (Script(404, body=[b"<html>nginx</html>"]), RequestRejected, "404"),
-        (Script(302, {"Location": "http://169.254.169.254/"}, [b""]), RequestRejected, "redirects are not followed"),
+        (Script(302, {"Location": "http://169.254.169.254/"}, [b""]), AccessRefused, "redirects are not followed"),
         (Script(429, {"Retry-After": "600"}, [b'{"error": "slow down"}']), EngineOverloaded, "slow down"),
         (Script(200, body=[event("Hello"), CLOSE]), GenerationFailed, "RemoteProtocolError"),
         (Script(200, body=[event("Hello")]), GenerationFailed, "without saying why"),
@@ -208,6 +210,29 @@ async def test_an_address_that_is_not_allowed(server, tmp_path):
     with pytest.raises(EngineUnreachable, match="ENDPOINT_NETWORKS"):
         await answer_of(engine)
     assert not server.asked
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Script(401, body=[b'{"error": "wrong key sk-secret"}']),
+        Script(500, body=[b"I was sent sk-secret"]),
+        Script(body=[event("x"), '{"error": "sk-secret is out of money"}']),
+        Script(body=[event("x"), "{sk-secret"]),
+    ],
+)
+async def test_a_server_that_repeats_the_key_does_not_spread_it(script, engine_for):
+    with pytest.raises(EngineError) as failure:
+        await answer_of(engine_for(script, api_key="sk-secret"))
+    assert "sk-secret" not in str(failure.value)
+    assert "…" in str(failure.value)
+
+
+async def test_many_at_once_who_are_refused_to_be_counted_for(engine_for, server):
+    """All of them were sent before the first was refused."""
+    engine = engine_for(Script(400, body=[b'{"error": "unknown field stream_options"}'], fails_first=4))
+    answers = await asyncio.gather(*(answer_of(engine) for _ in range(4)))
+    assert all(isinstance(answer[-1], StreamEnd) for answer in answers)
 
 
 async def test_a_server_that_refuses_to_count_is_asked_without(engine_for, server):

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What a container does: `web`, `worker`, `beat`, `migrate`, `healthy`, or any command. Further arguments are passed on.
+# What a container does: `web`, `worker`, `evaluator`, `beat`, `migrate`, `healthy`, or any command. Further arguments
+# are passed on.
 set -eu
 
 # as in manage.py, and for the same reason
@@ -10,19 +11,25 @@ role=${1:-web}
 
 case $role in
   web) # the options of `manage.py up`; X-Forwarded-* is read by Hakem itself, from TRUSTED_PROXIES only
+    if [ -n "${PROMETHEUS_MULTIPROC_DIR:-}" ]; then # with `--workers`; what former processes counted is over
+      mkdir -p "$PROMETHEUS_MULTIPROC_DIR" && rm -f "$PROMETHEUS_MULTIPROC_DIR"/*.db
+    fi
     exec uvicorn config.asgi:application --host 0.0.0.0 --port "${PORT:-8000}" --lifespan on \
       --ws websockets-sansio --ws-max-size 262144 --ws-per-message-deflate false --timeout-graceful-shutdown 10 \
-      --no-server-header --no-access-log --no-proxy-headers "$@" ;;
+      --no-server-header --no-access-log --no-proxy-headers --log-config config/uvicorn_logging.json "$@" ;;
   worker)
-    exec celery --app config.celery worker --pool threads --concurrency 4 "$@" ;;
-  beat) # the schedule is a matter of seconds: nothing of it need be kept in a file
-    exec celery --app config.celery beat --scheduler celery.beat:Scheduler "$@" ;;
+    exec celery --app config.celery worker --pool threads --concurrency 4 --queues default,judge "$@" ;;
+  evaluator) # one for each device: it loads weights, and scores one run at a time
+    export LOADS_WEIGHTS="${LOADS_WEIGHTS:-1}"
+    exec celery --app config.celery worker --pool threads --concurrency 1 --queues gpu --hostname "gpu-$$@%h" "$@" ;;
+  beat) # the schedule is a matter of seconds: nothing of it need be kept in a file. The name tells two of them apart
+    exec celery --app config.celery beat --scheduler celery.beat:Scheduler --hostname "celerybeat-$$@%h" "$@" ;;
   migrate)
     python manage.py migrate --no-input "$@"
     exec python manage.py collectstatic --no-input --verbosity 0 ;;
-  healthy)
-    exec python -c "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=4)" \
-      "http://127.0.0.1:${PORT:-8000}/healthz" ;;
+  healthy) # or `healthy readyz`: all that a battle needs is there
+    exec python -c "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=12)" \
+      "http://127.0.0.1:${PORT:-8000}/${1:-healthz}" ;;
   *)
     exec "$role" "$@" ;;
 esac

@@ -1,7 +1,7 @@
-"""The address that a request came from. Used for rate limits only, and stored nowhere."""
+"""The address that a request came from. Used for rate limits and to guard the metrics, and stored nowhere."""
 
-from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
 
@@ -9,16 +9,25 @@ Address = IPv4Address | IPv6Address
 
 
 def client_address(peer: str, headers: Mapping[str, str]) -> str:
+    """What stands for a person's household."""
+    return _as_one_household(believed_address(peer, headers))
+
+
+def believed_address(peer: str, headers: Mapping[str, str]) -> str:
     """`X-Forwarded-For` is believed only from a trusted proxy, and only its last hop that is not one."""
     if is_trusted_proxy(peer):
         hops = [hop.strip() for hop in headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
         peer = next((hop for hop in reversed(hops) if not is_trusted_proxy(hop)), peer)
-    return _as_one_household(peer)
+    return peer
 
 
 def is_trusted_proxy(address: str) -> bool:
+    return is_in(address, settings.TRUSTED_PROXIES)
+
+
+def is_in(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
     parsed = _parsed(address)
-    return parsed is not None and any(parsed in network for network in settings.TRUSTED_PROXIES)
+    return parsed is not None and any(parsed in network for network in networks)
 
 
 def _parsed(address: str) -> Address | None:

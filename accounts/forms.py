@@ -33,6 +33,10 @@ class SignInForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         request = cast(HttpRequest, self.request)
         address = client_address(request.META.get("REMOTE_ADDR", ""), request.headers)
+        with rate_limits.one_at_a_time("failed-sign-in", address):
+            return self._clean_from(address)
+
+    def _clean_from(self, address: str) -> dict[str, Any]:
         limit = rate_limits.PER_HOUR(settings.SIGN_INS_PER_HOUR)
         try:
             rate_limits.check(limit, "failed-sign-in", address)
@@ -46,7 +50,7 @@ class SignInForm(AuthenticationForm):
         try:
             return super().clean()
         except forms.ValidationError:
-            with contextlib.suppress(rate_limits.RateLimited):  # somebody else took the last one: said next time
+            with contextlib.suppress(rate_limits.RateLimited):  # another process took the last one: said next time
                 rate_limits.spend(limit, "failed-sign-in", address)
             raise
 

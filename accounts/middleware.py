@@ -14,7 +14,7 @@ from accounts.models import ApiToken
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
-OPEN_TO_ALL = ("/static/", "/accounts/sign-in/", "/preferences/", "/healthz", "/favicon.ico")
+OPEN_TO_ALL = ("/static/", "/accounts/sign-in/", "/preferences/", "/healthz", "/readyz", "/metrics", "/favicon.ico")
 API = "/api/"
 
 

@@ -1,8 +1,11 @@
 """How often somebody may do something. Counts live in memory or in Redis, never in the database."""
 
+import contextlib
 import functools
 import math
+import threading
 import time
+from collections.abc import Iterator
 
 from django.conf import settings
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
@@ -10,6 +13,11 @@ from limits.storage import storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 PER_HOUR, PER_MINUTE = RateLimitItemPerHour, RateLimitItemPerMinute
+_TURNSTILES = tuple(threading.Lock() for _ in range(256))
+"""Shared by whoever falls to the same one, which costs a moment and saves a lock for each address ever seen."""
+
+
+_MEMORY = threading.Lock()
 
 
 class RateLimited(Exception):
@@ -27,14 +35,31 @@ def _limiter() -> SlidingWindowCounterRateLimiter:
 
 def spend(limit: RateLimitItem, action: str, who: str) -> None:
     """Count one `action` of `who`. Raises `RateLimited` when the limit is reached, and then counts nothing."""
-    if not _limiter().hit(limit, action, who):
+    with _counting():
+        is_within = _limiter().hit(limit, action, who)
+    if not is_within:
         raise _too_often(limit, action, who)
 
 
 def check(limit: RateLimitItem, action: str, who: str) -> None:
     """Raises `RateLimited` when the limit is reached. Counts nothing."""
-    if not _limiter().test(limit, action, who):
+    with _counting():
+        is_within = _limiter().test(limit, action, who)
+    if not is_within:
         raise _too_often(limit, action, who)
+
+
+@contextlib.contextmanager
+def one_at_a_time(action: str, who: str) -> Iterator[None]:
+    """For what is counted only after it was tried: a burst must not be let through as a whole before the first of it
+    counts. Within this process; each further one lets one more through."""
+    with _TURNSTILES[hash((action, who)) % len(_TURNSTILES)]:
+        yield
+
+
+def _counting() -> contextlib.AbstractContextManager[object]:
+    """Counts in memory are kept by one thread at a time: two that begin to clean up at once would raise."""
+    return _MEMORY if settings.RATE_LIMIT_STORAGE.startswith("memory:") else contextlib.nullcontext()
 
 
 def _too_often(limit: RateLimitItem, action: str, who: str) -> RateLimited:

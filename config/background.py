@@ -1,5 +1,5 @@
 """Background work inside the one process of embedded mode: the same Celery application and the same tasks as
-everywhere, on a broker in memory, with a worker thread, and a ticker in place of beat."""
+everywhere, on a broker in memory, with a worker thread, a ticker in place of beat, and a thread for runs."""
 
 import logging
 import threading
@@ -7,12 +7,15 @@ import time
 from typing import Any
 
 from celery.worker import WorkController, state
+from django.db import connection
 
 from config.celery import app
+from evaluation import runs
 
 logger = logging.getLogger(__name__)
 JOIN_SECONDS = 1
 RESTART_SECONDS = 1
+EVALUATE_SECONDS = 1
 
 
 class Background:
@@ -22,7 +25,7 @@ class Background:
 
     def start(self) -> None:
         state.should_stop = None
-        for work in (self._work, self._tick):
+        for work in (self._work, self._tick, self._evaluate):
             thread = threading.Thread(target=work, name=f"background{work.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -49,6 +52,17 @@ class Background:
                 logger.exception("the background worker broke")
             if not self._stopping.wait(RESTART_SECONDS):
                 logger.error("the background worker ended by itself; starting it again")
+
+    def _evaluate(self) -> None:
+        """A thread of its own, because a run may take hours and the others must not wait for it. It reads the rows
+        themselves: they say what waits, and another process may have asked for it."""
+        while not self._stopping.wait(EVALUATE_SECONDS):
+            try:
+                runs.work_off(stopping=self._stopping.is_set)
+            except Exception:
+                logger.exception("runs could not be executed; trying again soon")
+            finally:
+                connection.close()
 
     def _tick(self) -> None:
         due = dict.fromkeys(app.conf.beat_schedule, 0.0)

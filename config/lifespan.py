@@ -1,6 +1,7 @@
 """What begins when the server begins to listen, and ends when it ends."""
 
 import asyncio
+import gc
 import logging
 from datetime import timedelta
 from typing import Any
@@ -13,9 +14,11 @@ from arena.live_turns import live_turns
 from config.background import Background
 from llms.engines.openai_compatible.server import close_connections
 from llms.models import LanguageModel
-from llms.pool import pool
+from llms.pool import Readiness, pool
 
 logger = logging.getLogger(__name__)
+COLLECT_AFTER = (20_000, 20, 50)
+"""Python's own 700 would let a thousand streams stop for the collector many times a second."""
 
 
 class Lifespan:
@@ -48,8 +51,12 @@ class Lifespan:
             await database_sync_to_async(battles.cut_off_abandoned)(silent_for=timedelta(0))
         contenders = await database_sync_to_async(lambda: list(LanguageModel.objects.in_battles()))()
         pool.warm_up(contenders)
+        for llm in contenders:
+            if pool.readiness(llm) is Readiness.BARRED:
+                logger.warning("%s will not be drawn here. %s", llm.slug, pool.failure(llm))
         if self._background:
             self._background.start()
+        _spare_the_collector()
 
     async def _stop(self) -> None:
         await live_turns.close()
@@ -57,3 +64,10 @@ class Lifespan:
         if self._background:
             await asyncio.to_thread(self._background.stop)
         await asyncio.to_thread(pool.close)
+
+
+def _spare_the_collector() -> None:
+    """What is loaded by now stays for good: it need not be looked through again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)

@@ -26,6 +26,7 @@ from config.env import (
     env_secret,
     env_secrets,
     env_server,
+    env_text,
     env_time_zone,
 )
 
@@ -40,8 +41,16 @@ DATA_DIR = env_path("HAKEM_DATA_DIR", BASE_DIR / "data")
 """Database, converted models and keys. One folder to back up."""
 MODELS_DIR = DATA_DIR / "models"
 KEYS_DIR = DATA_DIR / "keys"
+SERVER_LOCK_FILE = DATA_DIR / "lock"
+"""Held by the one process of embedded mode."""
+_rows = env_text("BENCHMARK_DATA_DIR")
+BENCHMARK_DATA_DIR = Path(_rows).expanduser().resolve() if _rows else None
+"""Rows of benchmarks, a folder for each; None: from the hub."""
+HUB_ROWS_DIR = DATA_DIR / "benchmarks"
+"""Where rows from the hub are kept."""
 
-SECRET_KEY = env_secret("SECRET_KEY", KEYS_DIR / "secret_key")
+SECRET_KEY, *SECRET_KEY_FALLBACKS = env_secrets("SECRET_KEY", KEYS_DIR / "secret_key")
+"""The first one signs, all of them are believed."""
 VOTER_KEY = env_secret("VOTER_KEY", KEYS_DIR / "voter_key")
 """Keys the digests of visitors' random ids. Changing it makes every visitor a new one."""
 FIELD_KEYS = env_secrets("FIELD_KEYS", KEYS_DIR / "field_key")
@@ -123,6 +132,8 @@ MAX_ACTIVE_TURNS = env_int("MAX_ACTIVE_TURNS", 500, at_least=1)
 """Turns that one web process streams at the same time."""
 ACTIVE_TURNS_PER_VISITOR = env_int("ACTIVE_TURNS_PER_VISITOR", 4, at_least=1)
 """Of these, how many one visitor may have."""
+OUTLIVES_SOCKET_SECONDS = env_int("OUTLIVES_SOCKET_SECONDS", 30, at_least=1)
+"""So long a turn goes on that nobody looks at: whoever lost the connection finds it where it is."""
 
 # --- model servers -----------------------------------------------------------------------------------------------
 
@@ -154,6 +165,8 @@ CELERY_BROKER_URL = env_server(
 )
 EMBEDDED = CELERY_BROKER_URL.startswith("memory://")
 """One process does everything: pages, sockets, engines and background work."""
+LOADS_WEIGHTS = env_bool("LOADS_WEIGHTS", EMBEDDED)
+"""Whether this process may hold weights of models itself. Web processes of the scaled mode ask endpoints instead."""
 if EMBEDDED and not ENDPOINT_NETWORKS:
     ENDPOINT_NETWORKS = [ip_network("127.0.0.0/8"), ip_network("::1")]
 if REDIS_URL:
@@ -175,6 +188,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BEAT_ENABLE_REMOTE_CONTROL = True  # answers a ping, so that `doctor` can count how many there are
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -191,6 +205,16 @@ CELERY_BEAT_SCHEDULE = {
     },
     "ask-resting-endpoints": {
         "task": "llms.tasks.ask_resting_endpoints",
+        "schedule": 10,
+        "options": {"expires": 30},
+    },
+    "reconcile-runs": {
+        "task": "evaluation.tasks.reconcile_runs",
+        "schedule": 10,
+        "options": {"expires": 30},
+    },
+    "examine-private-sets": {
+        "task": "evaluation.tasks.examine_private_sets",
         "schedule": 10,
         "options": {"expires": 30},
     },
@@ -219,10 +243,12 @@ INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
     "llms",
     "arena",
+    "evaluation",
     "leaderboard",
 ]
 MIDDLEWARE = [
     "accounts.middleware.untrusted_headers",
+    "telemetry.middleware.measured",
     "django.middleware.security.SecurityMiddleware",
     "accounts.middleware.security_headers",
     "csp.middleware.CSPMiddleware",
@@ -296,12 +322,23 @@ USE_THOUSAND_SEPARATOR = True
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_000_000
 
+# --- what an operator sees ---------------------------------------------------------------------------------------
+
+METRICS_NETWORKS = env_networks("METRICS_NETWORKS") or [ip_network("127.0.0.0/8"), ip_network("::1")]
+"""Where /metrics may be read from without a token."""
+METRICS_TOKEN = env_text("METRICS_TOKEN")
+METRICS_FOLDER = env_text("PROMETHEUS_MULTIPROC_DIR")
+"""Where several web processes of one machine add up what they count. prometheus_client reads the variable itself."""
 LOG_LEVEL = env_choice("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO")
+LOG_FORMAT = env_choice("LOG_FORMAT", ["line", "json"], "line" if EMBEDDED else "json")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"()": "telemetry.logs.LineFormatter"},
+        "json": {"()": "telemetry.logs.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # a task every two seconds would drown everything else
     "loggers": {name: {"level": "WARNING"} for name in ("celery", "kombu", "httpx2", "httpcore2", "transformers")}

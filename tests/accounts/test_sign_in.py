@@ -3,12 +3,16 @@
 import html
 import math
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth import get_user
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
+
+from accounts.forms import SignInForm
 
 pytestmark = pytest.mark.django_db
 
@@ -233,3 +237,24 @@ def test_a_bad_password_is_refused(wrong, vera, sign_in):
 def test_a_class_that_signs_in_from_one_school_is_no_attack(three_an_hour, vera):
     for _ in range(5):
         assert Client().post(SIGN_IN, RIGHT).status_code == 302
+
+
+def test_a_burst_of_guesses_gets_no_further_than_one_after_the_other(three_an_hour, monkeypatch):
+    """Ten at once, while the first password is still being looked at."""
+    looked_at = []
+
+    def slow(request, **credentials):
+        looked_at.append(credentials["username"])
+        time.sleep(0.02)
+
+    def guess(_):
+        request = RequestFactory().post(SIGN_IN, WRONG)
+        form = SignInForm(request, data=WRONG)
+        form.is_valid()
+        return form.retry_after is not None
+
+    monkeypatch.setattr("django.contrib.auth.forms.authenticate", slow)
+    with ThreadPoolExecutor(10) as threads:
+        refused = list(threads.map(guess, range(10)))
+    assert len(looked_at) == 3
+    assert sum(refused) == 7

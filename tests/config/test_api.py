@@ -25,7 +25,10 @@ def references(node):
 def test_it_is_an_openapi_description(schema):
     assert schema["openapi"].startswith("3.")
     assert schema["info"]["title"] == "Hakem"
-    assert set(schema["paths"]) == {"/api/v1/me", "/api/v1/models", "/api/v1/leaderboard"}
+    of_runs = {"", "/{run_id}", "/{run_id}/samples", "/{run_id}/pause", "/{run_id}/resume", "/{run_id}/cancel"}
+    assert set(schema["paths"]) == {"/api/v1/me", "/api/v1/models", "/api/v1/leaderboard"} | {
+        f"/api/v1/runs{path}" for path in of_runs
+    }
 
 
 def test_every_operation_is_named_described_and_typed(schema):

@@ -201,3 +201,20 @@ def test_without_tls_they_complain_about_that_and_nothing_else():
 def test_the_models_have_their_migrations(capsys):
     call_command("makemigrations", check=True, dry_run=True)
     assert capsys.readouterr().out == "No changes detected\n"
+
+
+def test_the_key_of_sessions_can_be_changed_without_signing_anybody_out(settings_with, settings):
+    from django.core import signing
+
+    settings.SECRET_KEY = "o" * 40
+    signed = signing.dumps("a visitor")
+    found = settings_with(SECRET_KEY=f"{'n' * 40},{'o' * 40}")
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = found["SECRET_KEY"], found["SECRET_KEY_FALLBACKS"]
+    assert signing.loads(signed) == "a visitor"
+    assert signing.dumps("x", salt="y") != signing.dumps("x", key="o" * 40, salt="y")
+
+
+def test_logs_are_for_people_in_one_process_and_for_machines_in_several(settings_with):
+    assert settings_with()["LOGGING"]["handlers"]["console"]["formatter"] == "line"
+    assert settings_with(LOG_FORMAT="json")["LOG_FORMAT"] == "json"
+    assert settings_with(REDIS_URL="redis://cache/0")["LOG_FORMAT"] == "json"

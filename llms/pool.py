@@ -1,48 +1,39 @@
 """Language models to loaded engines: each set of weights once per process, shared by everybody who needs it.
 
-Loading is slow and heavy, so one thread does it, one engine after the other. Several registered models that differ
-only in decoding or system prompt share one engine.
+Several registered models that differ only in decoding or system prompt share one engine. How engines are loaded, and
+which give way when memory runs short, is in `llms.keeper`.
 """
 
-import json
-import logging
-import math
-import queue
-import threading
+import contextlib
+import functools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, wait
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from django.conf import settings
 
-from llms.endpoints import Address
-from llms.engines.base import Engine, EngineError, LoadingFailed
-from llms.engines.registry import engine_class
+from llms.engines.base import Engine, LoadingFailed
+from llms.engines.registry import UnknownEngine, engine_class
+from llms.holdings import Clock, EngineKey, Entry, Holdings
+from llms.keeper import Keeper, close
 from llms.models import LanguageModel
+from llms.room import Room, total
+from llms.sentences import Sentence, filled, mark
 
-logger = logging.getLogger(__name__)
+__all__ = ["EngineKey", "Held", "Pool", "Progress", "Readiness", "holds_weights", "pool"]
 
 RETRY_AFTER_SECONDS = 120
 """A load that failed is tried again only after a while, so that every battle does not pay for it."""
 CLOSING_SECONDS = 3.0
 """How long the end of the process waits for a load that is under way. It holds nothing that could be lost."""
-
-
-class EngineKey(NamedTuple):
-    """What decides whether two registered models can share an engine."""
-
-    engine: str
-    source: str
-    revision: str
-    options: str
-    address: Address | None = None
-
-    @classmethod
-    def of(cls, llm: LanguageModel) -> Self:
-        address = Address.of(llm.endpoint) if llm.endpoint else None
-        return cls(llm.engine, llm.source, llm.revision, json.dumps(llm.options, sort_keys=True), address)
+NOT_HERE = filled(
+    mark(
+        "The web processes of this installation load no weights (LOADS_WEIGHTS). Start a model server for it, for "
+        "example vLLM, and register the model at that endpoint."
+    )
+)
 
 
 class Readiness(StrEnum):
@@ -50,125 +41,214 @@ class Readiness(StrEnum):
     WARMING = "warming"
     READY = "ready"
     FAILED = "failed"
+    BARRED = "barred"
+    """This process loads no weights."""
 
 
-class _Entry:
-    """A load, and when it failed if it did."""
+class Progress(NamedTuple):
+    """Of a load that is not done."""
 
-    def __init__(self, future: Future[Engine]) -> None:
-        self.future = future
-        self.failed_at = math.inf
-        future.add_done_callback(self._note_failure)
+    words: Sentence
+    seconds: float
+    """Since it was asked for."""
+    n_bytes: int | None
+    """That it will take, once that is known."""
 
-    def is_worth_another_try(self) -> bool:
-        return time.monotonic() - self.failed_at > RETRY_AFTER_SECONDS
 
-    def _note_failure(self, future: Future[Engine]) -> None:
-        if future.cancelled():
-            self.failed_at = -math.inf
-        elif future.exception():
-            self.failed_at = time.monotonic()
+class Held(NamedTuple):
+    """An engine in this process, for whoever watches over its memory."""
+
+    engine: str
+    source: str
+    device: str
+    n_bytes: int
+    is_idle: bool
 
 
 class Pool:
     """Safe from any thread."""
 
-    def __init__(self) -> None:
-        self._entries: dict[EngineKey, _Entry] = {}
-        self._lock = threading.Lock()
-        self._loader = _Loader()
+    def __init__(self, *, clock: Clock = time.monotonic, room: Room | None = None) -> None:
+        self._clock = clock
+        self._holdings = Holdings()
+        self._key_of: dict[int, EngineKey] = {}
+        """What each registered model was loaded as last. Edited, it leaves its former engine behind."""
+        self._keeper = Keeper(self._holdings, room or Room())
 
     def load(self, llm: LanguageModel) -> Future[Engine]:
-        """The engine of a model, sooner or later. Fails with an `EngineError`."""
-        key = EngineKey.of(llm)
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is None or entry.is_worth_another_try():
-                entry = self._entries[key] = _Entry(self._loader.submit(key))
-            return entry.future
+        """The engine of a model, sooner or later. Fails with an `EngineError`. Whoever will use it takes `hold`."""
+        if is_barred(llm):
+            return _failed(LoadingFailed(NOT_HERE))
+        with self._holdings.changed:
+            return self._entry_for(llm).future
+
+    @contextlib.contextmanager
+    def hold(self, llm: LanguageModel) -> Iterator[Future[Engine]]:
+        """The same, for as long as an answer or a run takes: meanwhile the engine does not give way to another, and as
+        long as it is waited for, others do to it."""
+        if is_barred(llm):
+            yield _failed(LoadingFailed(NOT_HERE))
+            return
+        with self._holdings.changed:
+            entry = self._entry_for(llm)
+            entry.n_holders += 1
+            self._holdings.tell()
+        try:
+            yield entry.future
+        finally:
+            with self._holdings.changed:
+                entry.n_holders -= 1
+                entry.touch()
+                self._holdings.tell()
+
+    def expect(self, llm: LanguageModel, identity: str) -> bool:
+        """Whether its engine, if it is loaded, has the weights that are there now. One that was loaded before the files
+        changed leaves, and whoever holds the model next waits for the new one."""
+        with self._holdings.changed:
+            key = EngineKey.of(llm)
+            entry = self._holdings.entries.get(key)
+            if entry is None or entry.engine is None or not identity:
+                return True
+            entry.identity = entry.identity or identity
+            if entry.identity == identity:
+                return True
+            del self._holdings.entries[key]
+            self._holdings.leaving.append(entry)
+            self._keeper.wake()
+            return False
 
     def warm_up(self, llms: Iterable[LanguageModel]) -> None:
         for llm in llms:
             self.load(llm)
 
+    def drawable(self, llms: Iterable[LanguageModel]) -> list[LanguageModel]:
+        """Those that can answer at once: what computes here must be ready, what is elsewhere need not be tried before.
+        Sees to it that the others are loaded."""
+        return [llm for llm in llms if self._can_answer(llm)]
+
     def failure(self, llm: LanguageModel) -> str:
         """Why the last try to load it failed; empty if it did not."""
-        entry = self._entries.get(EngineKey.of(llm))
+        entry = self._find(llm)
+        if is_barred(llm):
+            return NOT_HERE
         if entry is None or not entry.future.done() or entry.future.cancelled():
             return ""
-        return str(entry.future.exception() or "")
+        error = entry.future.exception()
+        if error and error.args and isinstance(error.args[0], Sentence):
+            return error.args[0]
+        return str(error or "")
 
     def readiness(self, llm: LanguageModel) -> Readiness:
-        entry = self._entries.get(EngineKey.of(llm))
+        entry = self._find(llm)
+        if is_barred(llm):
+            return Readiness.BARRED
         if entry is None:
             return Readiness.COLD
         if not entry.future.done():
             return Readiness.WARMING
-        return Readiness.FAILED if entry.future.cancelled() or entry.future.exception() else Readiness.READY
+        return Readiness.READY if entry.engine else Readiness.FAILED
+
+    def progress(self, llm: LanguageModel) -> Progress | None:
+        entry = self._find(llm)
+        if entry is None or entry.future.done():
+            return None
+        size = entry.footprint.own + entry.footprint.base if entry.footprint else None
+        return Progress(entry.stage, self._clock() - entry.began_at, size)
+
+    def held(self) -> list[Held]:
+        """What is loaded here and takes memory."""
+        with self._holdings.changed:
+            loaded = self._holdings.loaded()
+        return [
+            Held(entry.key.engine, entry.key.source, entry.footprint.device, total([entry]), entry.is_idle)
+            for entry in loaded
+            if entry.footprint
+        ]
 
     def close(self) -> None:
         """Close every engine and forget it. For the end of the process, and for tests."""
-        with self._lock:
-            entries, self._entries = list(self._entries.values()), {}
-        begun = [entry.future for entry in entries if not entry.future.cancel()]  # all of them, before waiting for one
-        for future in begun:
-            future.add_done_callback(_close_engine)
-        wait(begun, CLOSING_SECONDS)
+        with self._holdings.changed:
+            entries = [*self._holdings.entries.values(), *self._holdings.leaving]
+            self._holdings.entries, self._holdings.leaving, self._key_of = {}, [], {}
+        begun = [entry for entry in entries if not entry.future.cancel()]  # all of them, before waiting for one
+        for entry in begun:
+            entry.future.add_done_callback(functools.partial(_close_after_all, entry))
+        wait([entry.future for entry in begun], CLOSING_SECONDS)
+        self._keeper.release_devices()
+
+    # --- called with the holdings held
+
+    def _entry_for(self, llm: LanguageModel) -> Entry:
+        key = EngineKey.of(llm)
+        self._leave_former(llm, key)
+        entry = self._holdings.entries.get(key)
+        if entry is None or entry.has_failed_for() > RETRY_AFTER_SECONDS:
+            entry = self._holdings.entries[key] = Entry(key, self._clock)
+            self._holdings.line.append(entry)
+            self._keeper.wake()
+        entry.users.add(llm.pk)
+        entry.touch()
+        return entry
+
+    def _leave_former(self, llm: LanguageModel, key: EngineKey) -> None:
+        """A model or endpoint that was edited has another engine now. The former one closes when it is idle."""
+        if not llm.pk:
+            return
+        former = self._key_of.get(llm.pk, key)
+        self._key_of[llm.pk] = key
+        entry = self._holdings.entries.get(former)
+        if former == key or entry is None:
+            return
+        entry.users.discard(llm.pk)
+        if not entry.users:
+            del self._holdings.entries[former]
+            if not entry.future.cancel():
+                self._holdings.leaving.append(entry)
+            self._keeper.wake()
+
+    # --- helpers
+
+    def _find(self, llm: LanguageModel) -> Entry | None:
+        return self._holdings.entries.get(EngineKey.of(llm))
+
+    def _can_answer(self, llm: LanguageModel) -> bool:
+        if is_barred(llm):
+            return False
+        entry = self._find(llm)
+        if entry is None:
+            if not holds_weights(llm):
+                return True
+            self.load(llm)
+            return False
+        if entry.has_failed_for() > RETRY_AFTER_SECONDS:
+            self.load(llm)
+            return False
+        if holds_weights(llm):
+            return entry.engine is not None
+        return not entry.future.done() or entry.engine is not None
 
 
-class _Loader:
-    """Carries out loads in their order. A daemon: `ThreadPoolExecutor` would keep a process that is told to end until
-    its last load is done, and large weights take minutes."""
-
-    def __init__(self) -> None:
-        self._wanted: queue.SimpleQueue[tuple[Future[Engine], EngineKey]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    def submit(self, key: EngineKey) -> Future[Engine]:
-        """Called under the pool's lock."""
-        future: Future[Engine] = Future()
-        self._wanted.put((future, key))
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="engine-loader", daemon=True)
-            self._thread.start()
-        return future
-
-    def _run(self) -> None:
-        while True:
-            future, key = self._wanted.get()
-            if future.set_running_or_notify_cancel():
-                try:
-                    engine = _bring_up(key)
-                except EngineError as error:
-                    future.set_exception(error)
-                else:
-                    future.set_result(engine)
-
-
-def _close_engine(future: Future[Engine]) -> None:
-    if not future.cancelled() and not future.exception():
-        future.result().close()
-
-
-def _bring_up(key: EngineKey) -> Engine:
-    started = time.monotonic()
-    logger.info("loading engine %s for %s", key.engine, key.source or "(no source)")
+def holds_weights(llm: LanguageModel) -> bool:
+    """Whether it computes in the process that loads it. An engine that nobody knows fails when it is asked."""
     try:
-        engine = engine_class(key.engine).from_options(
-            key.source,
-            key.revision,
-            json.loads(key.options),
-            cache_dir=settings.MODELS_DIR,
-            connection=key.address.connection() if key.address else None,
-        )
-    except EngineError:
-        logger.exception("engine %s could not load %s", key.engine, key.source)
-        raise
-    except Exception as error:  # the engine boundary: battles know engine errors only, whatever a library raises
-        logger.exception("engine %s broke while it loaded %s", key.engine, key.source)
-        raise LoadingFailed(str(error) or type(error).__name__) from error
-    logger.info("engine %s is ready after %.1f s", key.engine, time.monotonic() - started)
-    return engine
+        return engine_class(llm.engine).holds_weights
+    except UnknownEngine:
+        return False
+
+
+def is_barred(llm: LanguageModel) -> bool:
+    """Whether this process would have to load weights for it, and must not."""
+    return not settings.LOADS_WEIGHTS and holds_weights(llm)
+
+
+def _close_after_all(entry: Entry, _: Future[Engine]) -> None:
+    close(entry)
+
+
+def _failed(error: LoadingFailed) -> Future[Engine]:
+    future: Future[Engine] = Future()
+    future.set_exception(error)
+    return future
 
 
 pool = Pool()

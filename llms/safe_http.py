@@ -6,7 +6,9 @@ followed, and no proxy of the environment is used. Pure of Django: which network
 """
 
 import asyncio
+import contextlib
 import functools
+import itertools
 import re
 import socket
 import ssl
@@ -17,10 +19,11 @@ from urllib.parse import urlsplit
 
 import httpcore2
 
+from llms.sentences import Sentence, filled, mark
+
+STREAMS_A_POOL, MAX_POOLS = 16, 64
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
-
-LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 _NAT64 = ip_network("64:ff9b::/96")
 _NAT64_LOCAL = ip_network("64:ff9b:1::/48")
@@ -39,30 +42,47 @@ _FOREIGN_PORTS = frozenset(
     | {5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080}
     | {1433, 1521, 2375, 2376, 2379, 2380, 3306, 4222, 5432, 5672, 6379, 6380, 9042, 11211, 15672, 27017}
 )
+_ODD_CHARACTERS = mark("The address holds characters that no address has. Write other alphabets in their xn-- form.")
+_NO_ADDRESS = mark("“%(url)s” is no address (%(reason)s). Write one like http://127.0.0.1:8000/v1.")
+_NOT_HTTP = mark("“%(url)s” does not begin with http:// or https://. Write an address that does.")
+_WITH_NAME = mark("The address holds a name or a password before an @. Put the key into its own field.")
+_NO_HOST = mark("“%(url)s” names no host. Write an address like http://127.0.0.1:8000/v1.")
+_WITH_QUERY = mark("The address must end with its path. Take away the ? or # and what follows it.")
+_NOT_PUBLIC = mark(
+    "%(address)s is not a public address. If a model server of yours is there, add its network to ENDPOINT_NETWORKS, "
+    "for example ENDPOINT_NETWORKS=%(network)s, and start again."
+)
+_FOREIGN_PORT = mark("Port %(port)s belongs to another kind of service. Give the port of the model server.")
+_UNKNOWN_NAME = mark("the name %(host)s is not known")
+_IN_FILES = mark("Sockets in the file system are not used. Give an address that begins with http:// or https://.")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?", re.IGNORECASE)
 
 
 class NotAllowed(Exception):
-    """The guard refuses an address. The text says which, and what an administrator can do."""
+    """The guard refuses an address. `words` say which, and what an administrator can do."""
+
+    def __init__(self, words: Sentence) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 def check_url(url: str) -> None:
     """Raises `NotAllowed` for a URL that could not be meant: judged again, by address, when a connection is made."""
     if not url.isascii() or not url.isprintable():
-        raise NotAllowed("The address holds characters that no address has. Write other alphabets in their xn-- form.")
+        raise NotAllowed(filled(_ODD_CHARACTERS))
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise NotAllowed(f"{url!r} is no address: {error}.") from None
+        raise NotAllowed(filled(_NO_ADDRESS, url=url, reason=str(error))) from None
     if parts.scheme not in {"http", "https"}:
-        raise NotAllowed(f"Write an address that begins with http:// or https://, not {parts.scheme or 'nothing'!r}.")
+        raise NotAllowed(filled(_NOT_HTTP, url=url))
     if "@" in parts.netloc:
-        raise NotAllowed("The address holds a name or a password before an @. Put the key into its own field.")
+        raise NotAllowed(filled(_WITH_NAME))
     if not parts.hostname or not (_HOST.fullmatch(parts.hostname) or ":" in parts.hostname):
-        raise NotAllowed(f"{parts.netloc!r} names no host.")
+        raise NotAllowed(filled(_NO_HOST, url=url))
     if parts.query or parts.fragment:
-        raise NotAllowed("The address must end with its path: no ? and no #.")
+        raise NotAllowed(filled(_WITH_QUERY))
     _check_port(port or (443 if parts.scheme == "https" else 80))
 
 
@@ -72,10 +92,7 @@ def check_address(address: Address, allowed: Iterable[Network]) -> None:
     allowed = tuple(allowed)
     for inner in _meanings(address):
         if not (_is_public(inner) or any(inner in network for network in allowed)):
-            raise NotAllowed(
-                f"{address} is not a public address. If a model server of yours is there, add its network to"
-                f" ENDPOINT_NETWORKS, for example ENDPOINT_NETWORKS={inner}."
-            )
+            raise NotAllowed(filled(_NOT_PUBLIC, address=str(address), network=str(inner)))
 
 
 def _meanings(address: Address) -> Iterator[Address]:
@@ -103,7 +120,7 @@ def _is_public(address: Address) -> bool:
 
 def _check_port(port: int) -> None:
     if port in _FOREIGN_PORTS:
-        raise NotAllowed(f"Port {port} belongs to another kind of service. Give the port of the model server.")
+        raise NotAllowed(filled(_FOREIGN_PORT, port=port))
 
 
 class GuardedNetwork(httpcore2.AsyncNetworkBackend):
@@ -139,7 +156,7 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109 - the interface of httpcore
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        raise NotAllowed("Sockets in the file system are not used.")
+        raise NotAllowed(filled(_IN_FILES))
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -156,6 +173,30 @@ def connection_pool(allowed: Iterable[Network], *, connect_retries: int = 0) -> 
     )
 
 
+class ConnectionPools:
+    """Many small ones in place of a large one: httpcore looks at every connection of a pool whenever a request begins
+    or ends, which for a thousand streams at a time costs more than the streams."""
+
+    def __init__(self, allowed: Iterable[Network], n_streams: int) -> None:
+        self._pools = [connection_pool(allowed) for _ in range(min(-(-n_streams // STREAMS_A_POOL), MAX_POOLS))]
+        self._next = itertools.cycle(self._pools)
+
+    def stream(
+        self, method: str, url: str, **request: Any
+    ) -> contextlib.AbstractAsyncContextManager[httpcore2.Response]:
+        return next(self._next).stream(method, _parsed(url), **request)
+
+    async def aclose(self) -> None:
+        for pool in self._pools:
+            await pool.aclose()
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(url: str) -> httpcore2.URL:
+    """The same few addresses all day."""
+    return httpcore2.URL(url)
+
+
 @functools.cache
 def _ssl_context() -> ssl.SSLContext:
     """Made once: it takes tens of milliseconds, and would otherwise be made for each connection."""
@@ -170,8 +211,8 @@ async def _resolved(host: str, port: int, seconds: float | None) -> Sequence[Add
     except TimeoutError:
         raise httpcore2.ConnectTimeout(f"{host}: no answer from the name service") from None
     except (OSError, UnicodeError) as error:
-        raise httpcore2.ConnectError(f"{host} is not known: {error}") from error
+        raise httpcore2.ConnectError(filled(_UNKNOWN_NAME, host=host)) from error
     addresses = [ip_address(str(entry[4][0]).split("%")[0]) for entry in found]
     if not addresses:
-        raise httpcore2.ConnectError(f"{host} has no address")
+        raise httpcore2.ConnectError(filled(_UNKNOWN_NAME, host=host))
     return list(dict.fromkeys(addresses))

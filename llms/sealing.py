@@ -7,15 +7,20 @@ import hashlib
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
+from llms.sentences import Sentence, filled, mark
+
+_ANOTHER_KEY = mark(
+    "A stored key was sealed with another FIELD_KEYS. Bring that one back (FIELD_KEYS=<new>,<old>), or type the "
+    "server's key anew."
+)
+
 
 class WrongKey(Exception):
     """Something was sealed with a key that is not among `FIELD_KEYS`."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "A stored key was sealed with another FIELD_KEYS. Bring that one back (FIELD_KEYS=<new>,<old>), or type the"
-            " server's key anew."
-        )
+        self.words: Sentence = filled(_ANOTHER_KEY)
+        super().__init__(self.words)
 
 
 def seal(plain: str) -> str:
@@ -34,6 +39,15 @@ def unseal(sealed: str) -> str:
 def reseal(sealed: str) -> str:
     """The same under the first of `FIELD_KEYS`, so that the others can be taken away. Raises `WrongKey`."""
     return seal(unseal(sealed))
+
+
+def is_current(sealed: str) -> bool:
+    """Whether the first of `FIELD_KEYS` alone opens it."""
+    try:
+        _cipher((settings.FIELD_KEYS[0],)).decrypt(sealed.encode())
+    except InvalidToken:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=4)

@@ -24,6 +24,10 @@ class Sentence(str):
         self.template, self.values = template, values
         return self
 
+    def __getnewargs__(self) -> tuple[str, Mapping[str, object]]:  # type: ignore[override]  # what our own __new__ takes
+        """How it is made again by `pickle`, as in a cache."""
+        return self.template, self.values
+
 
 def filled(template: str, **values: object) -> Sentence:
     """Values may be sentences themselves."""

@@ -1,4 +1,4 @@
-"""What every engine promises: five methods, a few plain values, and one tree of errors.
+"""What every engine promises: seven methods, a few plain values, and one tree of errors.
 
     EngineError                     something that a user may be told, in `user_message`
     ├── NotSupported                this engine cannot do that, and never will as it is set up
@@ -19,15 +19,15 @@ Messages are marked for translation by `mark`, which returns them unchanged: eng
 shows a message translates it.
 """
 
-import asyncio
-import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 from llms.chat import Message, SamplingParams
+from llms.identity import Hashes
 from llms.sentences import mark
 
 
@@ -169,7 +169,11 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class LoglikelihoodRequest:
-    """Score each continuation after the same context."""
+    """Score each continuation after the same context. Texts as they are fed: a chat template is the caller's affair.
+
+    An empty context stands for the model's beginning of text. White space at the end of a context counts as the
+    beginning of each continuation. The tokenizer's own first token is put in front, unless it stands there already.
+    """
 
     context: str
     continuations: tuple[str, ...]
@@ -182,16 +186,91 @@ class ContinuationScore:
     is_greedy: bool
     """Whether greedy decoding would have produced exactly this continuation."""
     n_tokens: int
+    was_truncated: bool = False
+    """The text was longer than the model's context, and its beginning was left out."""
+
+
+class RequestScores(NamedTuple):
+    index: int  # type: ignore[assignment]  # hides the method of tuples, which nobody needs here
+    """Which of the requests."""
+    scores: tuple[ContinuationScore, ...]
+    """One a continuation, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenStatistics:
     """Per token of a text: its log-probability, and mean and standard deviation of the log-probabilities under the
-    model's full distribution at that place. Nats; all three of the same length."""
+    model's full distribution at that place. Nats; all three of the same length, but the latter two empty where a server
+    gives log-probabilities alone."""
 
     log_probabilities: tuple[float, ...]
     means: tuple[float, ...]
     standard_deviations: tuple[float, ...]
+
+
+class TextStatistics(NamedTuple):
+    index: int  # type: ignore[assignment]  # hides the method of tuples, which nobody needs here
+    """Which of the texts."""
+    statistics: TokenStatistics
+
+
+SHARED_PREFIXES, PLAIN_ROWS = mark("shared prefixes"), mark("plain rows")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringMethod:
+    """How an engine computes scores, for the record of a run."""
+
+    scheme: str
+    """`shared prefixes`, or `plain rows`: each continuation with its whole context. Of a server: how it is asked."""
+    reason: str
+    """Why all or some of the rows are plain; empty where none are, or where nothing else was ever possible."""
+    dtype: str
+    device: str
+    max_length: int
+    """Tokens that the model sees at once; the beginning of a longer text is left out."""
+    versions: Mapping[str, str]
+    """Of the libraries that compute."""
+    hardware: str = ""
+    """What kind of device it is: the same for all of the kind, wherever they are."""
+    evidence: str = ""
+    """Of a server: why its numbers can be believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfCheck:
+    """Scores computed both ways on this machine, compared."""
+
+    n: int
+    """Requests that were compared."""
+    largest_difference: float
+    """Of two log-probabilities of the same continuation, in nats."""
+    n_flipped: int
+    """Requests for which another continuation comes first."""
+    seconds_fast: float
+    seconds_plain: float
+    has_passed: bool
+    """Otherwise the engine computes plain rows from now on, and `scoring_method` says so."""
+
+
+def never() -> bool:
+    return False
+
+
+class Footprint(NamedTuple):
+    """What an engine will take of a device's memory, in bytes. An estimate, on the safe side."""
+
+    device: str
+    """`cpu`, `cuda:0`, `mps`."""
+    own: int
+    """For this engine alone, as long as it is loaded."""
+    base: int = 0
+    """For weights that engines with the same `base_key` share."""
+    base_key: str = ""
+    keeps_base: bool = True
+    """False where the shared weights are only what its own are made from."""
+    hardware: str = "cpu"
+    """The device by a name that is the same in every process."""
 
 
 class Engine(ABC):
@@ -199,6 +278,32 @@ class Engine(ABC):
 
     `stream` is called from an event loop; the other methods block and are called from worker threads.
     """
+
+    holds_weights: ClassVar[bool] = False
+    """Whether it computes in this process: then it takes its time to load, and memory, and may have to give way."""
+
+    @classmethod
+    def prepare(
+        cls, source: str, revision: str, options: Mapping[str, Any], *, cache_dir: Path, report: Callable[[str], None]
+    ) -> Footprint | None:
+        """Do what a load needs before it takes memory, as fetching and converting, and say how much it will take. None
+        for an engine that holds no weights. Blocks; raises `LoadingFailed`."""
+        return None
+
+    @classmethod
+    def identity(cls, source: str, revision: str, options: Mapping[str, Any], hashes: Hashes) -> str:
+        """Which weights these are, see `llms.identity`; empty where nothing pins them. Raises `EngineError`."""
+        return ""
+
+    @classmethod
+    def available_memory(cls, device: str) -> int:
+        """Bytes that a load on a device may take at the moment."""
+        raise NotSupported(f"{cls.__name__} takes no memory of {device}")
+
+    @property
+    def n_running(self) -> int:
+        """Answers that are being written at the moment."""
+        return 0
 
     @abstractmethod
     def stream(self, messages: Sequence[Message], sampling: SamplingParams) -> AsyncGenerator[StreamEvent]:
@@ -212,52 +317,39 @@ class Engine(ABC):
         """Answer many conversations, in their order, as fast as the engine can."""
         raise NotSupported(f"{type(self).__name__} does not generate in batches")
 
-    def loglikelihoods(self, requests: Sequence[LoglikelihoodRequest]) -> list[tuple[ContinuationScore, ...]]:
-        """Score given continuations; one tuple a request, one score a continuation, in order."""
+    def loglikelihoods(self, requests: Sequence[LoglikelihoodRequest]) -> Iterator[RequestScores]:
+        """Score given continuations. Requests come back in any order, each once and whole, as soon as the batch that
+        ends it is done; closing the iterator stops between batches. What the engine cannot do it says at once, not
+        when the iterator is first asked."""
         raise NotSupported(f"{type(self).__name__} does not score given continuations")
 
-    def token_statistics(self, texts: Sequence[str]) -> list[TokenStatistics]:
-        """Statistics of each token of each text, in order."""
+    def token_statistics(self, texts: Sequence[str]) -> Iterator[TextStatistics]:
+        """Statistics of each token of each text, in any order. A text longer than the model's context is read in
+        windows, in which each of its tokens is scored once."""
         raise NotSupported(f"{type(self).__name__} does not give statistics of tokens")
+
+    def scoring_method(self) -> ScoringMethod:
+        """How the two methods above compute."""
+        raise NotSupported(f"{type(self).__name__} does not score given continuations")
+
+    def prompt_text(self, messages: Sequence[Message]) -> str | None:
+        """The very text that the model is given for a conversation; None where its server writes it."""
+        return None
+
+    def check_scores(
+        self, requests: Sequence[LoglikelihoodRequest], *, stopping: Callable[[], bool] = never
+    ) -> SelfCheck | None:
+        """Score the requests with all that makes it fast, and again one continuation a row, and compare. None where it
+        was told to stop, which it asks between batches."""
+        raise NotSupported(f"{type(self).__name__} has one way to score only")
+
+    def compute_plainly(self, reason: str) -> None:
+        """From now on one continuation a row, as after a check that failed."""
+        raise NotSupported(f"{type(self).__name__} has one way to score only")
 
     @abstractmethod
     def close(self) -> None:
         """Free memory, threads and connections. Streams that still run end with `GenerationFailed`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long a stream may keep its reader waiting, in seconds."""
-
-    first_token: float = 60.0
-    between_tokens: float = 20.0
-    total: float = 300.0
-
-
-async def within_deadlines(stream: AsyncGenerator[StreamEvent], deadlines: Deadlines) -> AsyncGenerator[StreamEvent]:
-    """The same stream, which fails when it keeps its reader waiting. Time in a waiting line does not count: a line that
-    moves says so. Closes the inner stream in any case."""
-    loop = asyncio.get_running_loop()
-    end_at = loop.time() + deadlines.total
-    patience: float = deadlines.first_token
-    too_slow: type[DeadlineExceeded] = FirstTokenTimeout
-    async with contextlib.aclosing(stream):
-        while True:
-            remaining = end_at - loop.time()
-            try:
-                async with asyncio.timeout(min(patience, remaining)):
-                    event = await anext(stream)
-            except StopAsyncIteration:
-                return
-            except TimeoutError:
-                raise (too_slow if patience < remaining else TotalTimeout)(
-                    f"no event for {min(patience, remaining):.1f} s"
-                ) from None
-            yield event
-            if isinstance(event, Queued):
-                end_at = loop.time() + deadlines.total
-            else:
-                patience, too_slow = deadlines.between_tokens, StalledStream
 
 
 def error_class(code: str) -> type[EngineError]:

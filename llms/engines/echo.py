@@ -8,23 +8,31 @@ import contextlib
 import hashlib
 import math
 import threading
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from llms.chat import Message, SamplingParams
+from llms.chat import Message, Role, SamplingParams
 from llms.engines.base import (
     Completion,
+    ContinuationScore,
     Engine,
     FinishReason,
     GenerationFailed,
+    LoglikelihoodRequest,
     PromptTooLong,
+    RequestScores,
+    ScoringMethod,
+    SelfCheck,
     StreamEnd,
     StreamEvent,
     TextDelta,
+    TextStatistics,
+    TokenStatistics,
     Usage,
     error_class,
+    never,
 )
 from llms.engines.openai_compatible.connection import Connection
 from llms.engines.options import BadOptions, read_options
@@ -43,6 +51,8 @@ ErrorCode = Literal[
 ]
 PROMPT = "{prompt}"
 FOR_EVER = math.inf
+LONGEST_TEXT = 2048
+"""Tokens that scoring sees at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,7 @@ class EchoEngine(Engine):
         self._lock = threading.Lock()
         self._n_failed = 0
         self._closed = False
+        self._ended = threading.Event()
         self._running: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         """For each stream an event that ends it, and the loop in which that event may be set."""
 
@@ -146,11 +157,31 @@ class EchoEngine(Engine):
 
     def generate(self, conversations: Sequence[Sequence[Message]], sampling: SamplingParams) -> list[Completion]:
         """All answers at once, without pauses. Where the script fails or hangs, the whole call fails."""
-        if self._closed:
-            raise GenerationFailed("the engine is closed")
+        self._must_be_open()
         return [self._complete(messages, sampling) for messages in conversations]
 
+    def loglikelihoods(self, requests: Sequence[LoglikelihoodRequest]) -> Iterator[RequestScores]:
+        """Made up from a digest of the texts, but what the script would answer is likeliest. Pauses before each request
+        as before a chunk, and fails or hangs in place of a request where the script does so in place of a chunk."""
+        self._must_be_open()
+        return (RequestScores(index, self._scores(requests[index])) for index in self._paced(len(requests)))
+
+    def token_statistics(self, texts: Sequence[str]) -> Iterator[TextStatistics]:
+        self._must_be_open()
+        return (TextStatistics(index, self._statistics(texts[index])) for index in self._paced(len(texts)))
+
+    def scoring_method(self) -> ScoringMethod:
+        return ScoringMethod("script", "", "", "", LONGEST_TEXT, {})
+
+    def check_scores(
+        self, requests: Sequence[LoglikelihoodRequest], *, stopping: Callable[[], bool] = never
+    ) -> SelfCheck:
+        """There is one way only."""
+        self._must_be_open()
+        return SelfCheck(len(requests), 0.0, 0, 0.0, 0.0, has_passed=True)
+
     def close(self) -> None:
+        self._ended.set()
         with self._lock:
             self._closed = True
             for ended, loop in self._running.items():
@@ -169,6 +200,43 @@ class EchoEngine(Engine):
                 case Pause() if step.seconds == FOR_EVER:
                     break
         raise GenerationFailed("the script hangs here")
+
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise GenerationFailed("the engine is closed")
+
+    def _paced(self, n: int) -> Iterator[int]:
+        """Numbers up to n, with the script's pauses and failures before them."""
+        options = self._options
+        for place in range(n):
+            seconds = FOR_EVER if place == options.hang_at else options.delay if place else options.first_delay
+            if self._ended.wait(None if seconds == FOR_EVER else seconds):
+                raise GenerationFailed("the engine was closed")
+            if place == self._fails_at() and self._may_fail():
+                raise error_class(options.fail_with)(f"the script fails at request {place}")
+            yield place
+
+    def _scores(self, request: LoglikelihoodRequest) -> tuple[ContinuationScore, ...]:
+        answer = "".join(self._chunks([Message(Role.USER, request.context)]))
+        return tuple(self._score(request.context, text, text == answer) for text in request.continuations)
+
+    def _score(self, context: str, continuation: str, is_greedy: bool) -> ContinuationScore:
+        statistics = self._statistics(continuation, context)
+        n_tokens = len(statistics.means)
+        log_probability = -0.001 * n_tokens if is_greedy else sum(statistics.log_probabilities)
+        was_truncated = len(context) + len(continuation) > LONGEST_TEXT * self._options.chunk_size
+        return ContinuationScore(log_probability, is_greedy, n_tokens, was_truncated)
+
+    def _statistics(self, text: str, context: str = "") -> TokenStatistics:
+        """A chunk is a token. Each is somewhere between likely and unlikely."""
+        size = self._options.chunk_size
+        ends = range(min(size, len(text)), len(text) + size, size) if text else ()
+        shares = [_share(context + text[:end]) for end in ends]
+        return TokenStatistics(
+            tuple(-0.5 - 8 * share for share in shares),
+            tuple(-4 - share for share in shares),
+            tuple(1 + share for share in shares),
+        )
 
     def _script(self, messages: Sequence[Message], sampling: SamplingParams) -> Iterator[Pause | StreamEvent]:
         """One answer, step by step."""
@@ -231,6 +299,12 @@ async def _pause(seconds: float, ended: asyncio.Event) -> None:
             await asyncio.wait_for(ended.wait(), None if seconds == FOR_EVER else seconds)
     if ended.is_set():
         raise GenerationFailed("the engine was closed")
+
+
+def _share(text: str) -> float:
+    """The same number between 0 and 1 for the same text."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:6]) / (1 << 48)
 
 
 def _digest(messages: Sequence[Message]) -> int:

@@ -1,16 +1,19 @@
 """Every engine by name. To add one: write the class, add a line; the contract test runs over all of them."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from llms.engines.base import Engine
+from llms.engines.base import Engine, Footprint
 from llms.engines.openai_compatible.connection import Connection
+from llms.identity import Hashes
 
 
 class EngineClass(Protocol):
-    """What a registered class offers besides the methods of `Engine`."""
+    """What a registered class offers besides the methods of `Engine`, whose class methods are listed here again."""
+
+    holds_weights: bool
 
     def from_options(
         self,
@@ -24,6 +27,14 @@ class EngineClass(Protocol):
         """Bring the engine up. Blocks; may keep converted weights in `cache_dir`. `connection` is for engines that are
         elsewhere. Raises `LoadingFailed` with a reason that an administrator can act on."""
         ...
+
+    def prepare(
+        self, source: str, revision: str, options: Mapping[str, Any], *, cache_dir: Path, report: Callable[[str], None]
+    ) -> Footprint | None: ...
+
+    def available_memory(self, device: str) -> int: ...
+
+    def identity(self, source: str, revision: str, options: Mapping[str, Any], hashes: Hashes) -> str: ...
 
     def problems(self, source: str, revision: str, options: Mapping[str, Any]) -> list[str]:
         """What would keep this source from loading, each as a sentence that says how to mend it. Cheap: loads no

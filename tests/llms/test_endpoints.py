@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from ipaddress import ip_network
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -10,10 +9,11 @@ from django.db.models.functions import Now
 
 from llms import endpoints, sealing, tasks
 from llms.endpoints import Address
-from llms.engines.base import EngineOverloaded, EngineUnreachable, PromptTooLong
+from llms.engines.base import EngineOverloaded, EngineUnreachable, LoadingFailed, PromptTooLong
 from llms.models import Endpoint, LanguageModel
 from llms.pool import Pool
-from tests.helpers.model_server import CLOSE, HANG, Script, model_server
+from llms.sentences import Sentence, filled
+from tests.helpers.model_server import CLOSE, HANG, LOOPBACK, Script, model_server
 
 pytestmark = pytest.mark.django_db
 SECRET = "sk-very-secret-indeed"
@@ -27,7 +27,7 @@ def running():
 
 @pytest.fixture
 def server(running, settings):
-    settings.ENDPOINT_NETWORKS = [ip_network("127.0.0.0/8")]
+    settings.ENDPOINT_NETWORKS = LOOPBACK
     running.scripts = {"orion": Script(), "lyra": Script()}
     running.listing = Script()
     running.asked.clear()
@@ -65,8 +65,9 @@ def test_a_lost_key_breaks_the_endpoint_and_nothing_else(endpoint, register, set
     assert "type the server's key anew" in endpoints.ask(endpoint).words
     (llm,) = LanguageModel.objects.in_battles()
     pool = Pool()
-    with pytest.raises(Exception, match="type the server's key anew"):
+    with pytest.raises(LoadingFailed, match="type the server's key anew"):
         pool.load(llm).result(5)
+    assert isinstance(pool.failure(llm), Sentence)
     pool.close()
 
 
@@ -97,12 +98,48 @@ async def test_a_server_tells_its_models(endpoint, server):
 )
 async def test_what_is_wrong_is_said(listing, words, endpoint, server):
     server.listing = listing
-    assert words in (await health_of(endpoint)).words
+    said = (await health_of(endpoint)).words
+    assert words in said
+    assert isinstance(said, Sentence)  # so that every reader has it in their own language
+
+
+async def test_whether_a_key_is_wrong_or_missing(endpoint, server):
+    server.listing = Script(401, body=[b"{}"])
+    refused = await health_of(endpoint)
+    assert refused.refuses_key
+    assert "does not accept the key" in refused.words
+    endpoint.sealed_key = ""
+    missing = await health_of(endpoint)
+    assert missing.refuses_key
+    assert "wants a key" in missing.words
 
 
 async def test_a_server_that_is_away(endpoint):
     endpoint.base_url = "http://127.0.0.1:1023/v1"
-    assert "cannot be reached" in (await health_of(endpoint)).words
+    words = (await health_of(endpoint)).words
+    assert "cannot be reached" in words
+    assert "Start the server" in words
+
+
+async def test_an_address_that_the_guard_refuses(endpoint, settings):
+    settings.ENDPOINT_NETWORKS = []
+    words = (await health_of(endpoint)).words
+    assert "ENDPOINT_NETWORKS=127.0.0.1" in words
+    assert "cannot be reached" not in words
+    assert isinstance(words.values["reason"], Sentence)
+
+
+def test_what_is_remembered_of_it_can_be_said_in_any_language(endpoint, server, settings):
+    server.listing = Script(500, body=[b"oh"])
+    endpoints.ask(endpoint)
+    endpoint.refresh_from_db()
+    assert isinstance(endpoint.last_error, Sentence)
+    endpoints.note_failure(endpoint.pk, EngineUnreachable(filled("%(n)s hosts are away", n=3)))
+    endpoint.refresh_from_db()
+    assert (str(endpoint.last_error), endpoint.last_error.values) == ("3 hosts are away", {"n": 3})
+    endpoints.note_failure(endpoint.pk, EngineUnreachable("x" * 9000))
+    endpoint.refresh_from_db()
+    assert endpoint.last_error == "x" * 500
 
 
 # --- the breaker

@@ -8,7 +8,8 @@ import httpcore2
 import pytest
 
 from llms.engines.openai_compatible.connection import base_url_from
-from llms.safe_http import LOOPBACK, NotAllowed, check_address, check_url, connection_pool
+from llms.safe_http import ConnectionPools, NotAllowed, check_address, check_url, connection_pool
+from tests.helpers.model_server import LOOPBACK
 
 TIMEOUTS = {"timeout": {"connect": 2.0, "read": 2.0}}
 
@@ -152,3 +153,14 @@ async def test_no_socket_of_the_file_system():
 )
 def test_what_people_paste_is_understood(typed, meant):
     assert base_url_from(typed) == meant
+
+
+async def test_every_one_of_many_pools_has_the_guard():
+    pools = ConnectionPools((), n_streams=100)
+    try:
+        for _ in range(10):
+            with pytest.raises(NotAllowed, match="ENDPOINT_NETWORKS"):
+                async with pools.stream("GET", "http://127.0.0.1:8000/v1/models", extensions=TIMEOUTS):
+                    pass
+    finally:
+        await pools.aclose()

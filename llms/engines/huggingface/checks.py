@@ -14,6 +14,7 @@ import jinja2.nodes
 import jinja2.parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from llms.engines.huggingface.adapters import adapter_problems, tokenizer_folder
 from llms.engines.huggingface.gguf_header import BrokenGguf, read_gguf_header
 from llms.engines.huggingface.options import HuggingFaceOptions
 from llms.engines.huggingface.sources import BadSource, Folder, GgufFile, HubId, parse_source
@@ -32,7 +33,7 @@ NO_TEMPLATE = mark(
 )
 
 
-class _GenerationTag(jinja2.ext.Extension):
+class GenerationTag(jinja2.ext.Extension):
     """`{% generation %}`, by which some templates mark the model's own words; known to transformers only."""
 
     tags = {"generation"}
@@ -42,24 +43,25 @@ class _GenerationTag(jinja2.ext.Extension):
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
-class _Unreadable(ValueError):
+class Unreadable(ValueError):
     """A file that had to be read cannot be; the text is a sentence for the administrator."""
 
 
 def problems(source: str, revision: str, options: Mapping[str, Any]) -> list[str]:
-    found = []
+    found, adapter = [], None
     try:
-        read_options(HuggingFaceOptions, options)
+        chosen = read_options(HuggingFaceOptions, options)
+        adapter = Path(chosen.adapter) if chosen.adapter else None
     except BadOptions as error:
         found.append(error.args[0])
     try:
         match parse_source(source, revision):
             case GgufFile(path):
-                found += gguf_problems(path)
+                found += [*gguf_problems(path), *(adapter_problems(adapter) if adapter else ())]
             case Folder(path):
-                found += folder_problems(path)
+                found += folder_problems(path, adapter)
             case HubId() as hub_id:
-                found += _hub_problems(hub_id)
+                found += _hub_problems(hub_id, adapter)
     except BadSource as error:
         found.append(error.args[0])
     return found
@@ -93,7 +95,8 @@ def gguf_problems(path: Path) -> list[str]:
     return found
 
 
-def folder_problems(folder: Path) -> list[str]:
+def folder_problems(folder: Path, adapter: Path | None = None) -> list[str]:
+    """Of a model's folder, and of an adapter to it, which may bring a tokenizer and a template of its own."""
     if folder.is_file():
         words = mark(
             "%(path)s is a file, but neither a folder nor a .gguf file: give the folder that holds config.json."
@@ -103,8 +106,9 @@ def folder_problems(folder: Path) -> list[str]:
         words = mark("There is no folder %(path)s: check the path, and that this server may read it.")
         return [filled(words, path=folder)]
     try:
-        return [*settings_problems(folder), *weight_problems(folder)]
-    except _Unreadable as error:
+        found = [*settings_problems(folder, adapter), *weight_problems(folder)]
+        return [*found, *(adapter_problems(adapter, None if found else folder) if adapter else ())]
+    except Unreadable as error:
         return [error.args[0]]
     except OSError as error:
         return [_cannot_be_read(error.filename or folder, error)]
@@ -115,19 +119,23 @@ def _cannot_be_read(path: object, error: OSError) -> str:
     return filled(words, path=path, reason=error.strerror)
 
 
-def settings_problems(folder: Path) -> list[str]:
+def settings_problems(folder: Path, adapter: Path | None = None) -> list[str]:
     """Problems in everything but the weights."""
     if not (folder / "config.json").is_file():
         if (folder / "adapter_config.json").is_file():
-            words = mark("This is only a LoRA adapter: merge it into its base model and register the merged folder.")
+            words = mark(
+                "This is only a LoRA adapter: give its base model as the source, and this folder as the engine's "
+                "option adapter."
+            )
             return [filled(words)]
         words = mark("%(folder)s has no config.json: give the folder into which the model was saved.")
         return [filled(words, folder=folder)]
     try:
-        config = _read_json(folder / "config.json")
-        tokenizer_config = _read_json(folder / "tokenizer_config.json")
-        return list(_settings_problems(folder, config, tokenizer_config))
-    except _Unreadable as error:
+        words_from = tokenizer_folder(adapter, folder)
+        config = read_json(folder / "config.json")
+        tokenizer_config = read_json(words_from / "tokenizer_config.json")
+        return list(_settings_problems(words_from, config, tokenizer_config))
+    except Unreadable as error:
         return [error.args[0]]
 
 
@@ -147,14 +155,14 @@ def _settings_problems(folder: Path, config: dict[str, Any], tokenizer_config: d
         yield filled(words, kind=kinds[0])
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         yield filled(mark("It has no tokenizer: save the tokenizer into the same folder."))
-    template = _chat_template(folder, tokenizer_config)
+    template = chat_template(folder, tokenizer_config)
     if not template:
         yield filled(NO_TEMPLATE)
     else:
         yield from _template_problems(template)
 
 
-def _chat_template(folder: Path, tokenizer_config: dict[str, Any]) -> str | None:
+def chat_template(folder: Path, tokenizer_config: dict[str, Any]) -> str | None:
     path = folder / "chat_template.jinja"
     if path.is_file():
         return _read_text(path, MAX_TEMPLATE_CHARACTERS)
@@ -171,7 +179,7 @@ def _template_problems(template: str) -> list[str]:
         words = mark("Its chat template is longer than %(most)s characters: use the original one.")
         return [filled(words, most=MAX_TEMPLATE_CHARACTERS)]
     try:
-        ImmutableSandboxedEnvironment(extensions=[_GenerationTag, "jinja2.ext.loopcontrols"]).parse(template)
+        ImmutableSandboxedEnvironment(extensions=[GenerationTag, "jinja2.ext.loopcontrols"]).parse(template)
     except jinja2.TemplateError as error:
         words = mark(
             "Its chat template is no valid Jinja (%(error)s): mend chat_template.jinja, or use the original one."
@@ -180,12 +188,12 @@ def _template_problems(template: str) -> list[str]:
     return []
 
 
-def _hub_problems(hub_id: HubId) -> list[str]:
+def _hub_problems(hub_id: HubId, adapter: Path | None) -> list[str]:
     """Whether a hub id that must come from this machine's cache is there."""
     from huggingface_hub import constants, try_to_load_from_cache  # noqa: PLC0415 - slow, and seldom needed
 
     if not constants.is_offline_mode():
-        return []
+        return adapter_problems(adapter) if adapter else []
     path = try_to_load_from_cache(hub_id.name, "config.json", revision=hub_id.revision)
     if not isinstance(path, str):
         words = mark(
@@ -193,32 +201,33 @@ def _hub_problems(hub_id: HubId) -> list[str]:
             "download it and give the full path of its folder, or unset HF_HUB_OFFLINE."
         )
         return [filled(words, name=hub_id.name)]
-    return settings_problems(Path(path).parent)
+    folder = Path(path).parent
+    return [*settings_problems(folder, adapter), *(adapter_problems(adapter) if adapter else ())]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """An object from a file; empty where there is no such file."""
     if not path.is_file():
         return {}
     try:
         content = json.loads(_read_text(path, MAX_JSON_BYTES))
     except (ValueError, RecursionError) as error:
-        if isinstance(error, _Unreadable):
+        if isinstance(error, Unreadable):
             raise
         words = mark("%(name)s is not valid JSON (%(error)s): save or download the model again.")
-        raise _Unreadable(filled(words, name=path.name, error=error)) from error
+        raise Unreadable(filled(words, name=path.name, error=error)) from error
     if not isinstance(content, dict):
         words = mark("%(name)s does not hold an object: save or download the model again.")
-        raise _Unreadable(filled(words, name=path.name))
+        raise Unreadable(filled(words, name=path.name))
     return content
 
 
 def _read_text(path: Path, most: int) -> str:
     if path.stat().st_size > most:
         words = mark("%(name)s is larger than %(most)s bytes: that is no file of a language model.")
-        raise _Unreadable(filled(words, name=path.name, most=most))
+        raise Unreadable(filled(words, name=path.name, most=most))
     try:
         return path.read_text("utf-8")
     except UnicodeDecodeError as error:
         words = mark("%(name)s is not UTF-8 text: save or download the model again.")
-        raise _Unreadable(filled(words, name=path.name)) from error
+        raise Unreadable(filled(words, name=path.name)) from error

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,24 +13,35 @@ from llms.engines.base import (
     Completion,
     Engine,
     EngineError,
+    Footprint,
     GenerationFailed,
     LoadingFailed,
+    LoglikelihoodRequest,
     PromptTooLong,
+    RequestScores,
+    ScoringMethod,
+    SelfCheck,
     StreamEnd,
     StreamEvent,
     TextDelta,
+    TextStatistics,
+    never,
 )
 from llms.engines.huggingface import checks
 from llms.engines.huggingface.answers import AnswerWriter
 from llms.engines.huggingface.boundary import foreign_errors_as
 from llms.engines.huggingface.jobs import Deliver, Job
+from llms.engines.huggingface.memory import available_memory, footprint
 from llms.engines.huggingface.options import HuggingFaceOptions
+from llms.engines.huggingface.parts import parts_of
 from llms.engines.openai_compatible.connection import Connection
 from llms.engines.options import read_options
+from llms.identity import Hashes, identity_of
 
 if TYPE_CHECKING:
     from llms.engines.huggingface.jobs import Backend
     from llms.engines.huggingface.loading import Loaded
+    from llms.engines.huggingface.scoring.scorer import Scorer
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +54,16 @@ SEATS_FOR_STREAMS = 2
 class HuggingFaceEngine(Engine):
     """Safe from any thread and any event loop."""
 
+    holds_weights = True
+
     def __init__(self, loaded: "Loaded", backend: "Backend", n_batch_seats: int) -> None:
         self._loaded: Loaded | None = loaded
         self._backend = backend
         self._n_batch_seats = n_batch_seats
         # Long conversations take a while to tokenise: not in the event loop, nor behind what else its threads do.
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="prompts")
+        self._scorer: Scorer | None = None
+        self._scorer_lock = threading.Lock()
 
     @classmethod
     def from_options(
@@ -68,6 +83,27 @@ class HuggingFaceEngine(Engine):
             loaded = load(source, revision, chosen, cache_dir, logger.info)
             backend = start_backend(loaded, chosen)
         return cls(loaded, backend, max(1, chosen.max_concurrent - SEATS_FOR_STREAMS))
+
+    @classmethod
+    def prepare(
+        cls, source: str, revision: str, options: Mapping[str, Any], *, cache_dir: Path, report: Callable[[str], None]
+    ) -> Footprint:
+        chosen = read_options(HuggingFaceOptions, options)
+        with foreign_errors_as(LoadingFailed, f"preparing {source}"):
+            from llms.engines.huggingface.loading import local_folder  # noqa: PLC0415 - imports torch
+
+            return footprint(local_folder(source, revision, chosen, cache_dir, report), chosen)
+
+    @classmethod
+    def available_memory(cls, device: str) -> int:
+        return available_memory(device)
+
+    @classmethod
+    def identity(cls, source: str, revision: str, options: Mapping[str, Any], hashes: Hashes) -> str:
+        chosen = read_options(HuggingFaceOptions, options)
+        with foreign_errors_as(LoadingFailed, f"reading {source}"):
+            parts = parts_of(source, revision, chosen.adapter)
+            return identity_of(parts, hashes) if parts else ""
 
     @classmethod
     def problems(cls, source: str, revision: str, options: Mapping[str, Any]) -> list[str]:
@@ -124,14 +160,60 @@ class HuggingFaceEngine(Engine):
             for answer in answers:
                 self._backend.cancel(answer.job)
 
+    def prompt_text(self, messages: Sequence[Message]) -> str | None:
+        loaded = self._loaded
+        if loaded is None:
+            raise GenerationFailed("the engine is closed")
+        with foreign_errors_as(GenerationFailed, "writing out a prompt"):
+            text: str = loaded.tokenizer.decode(loaded.prompts.encode(messages), clean_up_tokenization_spaces=False)
+        return text
+
+    def loglikelihoods(self, requests: Sequence[LoglikelihoodRequest]) -> Iterator[RequestScores]:
+        return self._scoring().loglikelihoods(requests)
+
+    def token_statistics(self, texts: Sequence[str]) -> Iterator[TextStatistics]:
+        return self._scoring().token_statistics(texts)
+
+    def scoring_method(self) -> ScoringMethod:
+        return self._scoring().method()
+
+    def check_scores(
+        self, requests: Sequence[LoglikelihoodRequest], *, stopping: Callable[[], bool] = never
+    ) -> SelfCheck | None:
+        from llms.engines.huggingface.scoring.self_check import compare  # noqa: PLC0415 - imports torch
+
+        return compare(self._scoring(), requests, stopping)
+
+    def compute_plainly(self, reason: str) -> None:
+        self._scoring().fall_back(reason)
+
     def close(self) -> None:
         self._encoder.shutdown(wait=False)
         self._backend.close()
-        if self._loaded is not None:
+        with self._scorer_lock:
+            loaded, self._loaded = self._loaded, None
+            if self._scorer is not None:
+                self._scorer.close()
+                self._scorer = None
+        if loaded is not None:
             from llms.engines.huggingface.loading import free_memory  # noqa: PLC0415 - imports torch
 
-            self._loaded = None
+            if loaded.base:
+                loaded.base.end()
+            del loaded
             free_memory()
+
+    def _scoring(self) -> "Scorer":
+        """Set up when somebody first asks: most engines only ever answer."""
+        with self._scorer_lock, foreign_errors_as(GenerationFailed, "setting up scoring"):
+            loaded = self._loaded
+            if loaded is None:
+                raise GenerationFailed("the engine is closed")
+            if self._scorer is None:
+                from llms.engines.huggingface.scoring.scorer import Scorer  # noqa: PLC0415 - imports torch
+
+                self._scorer = Scorer(loaded.model, loaded.tokenizer)
+            return self._scorer
 
     def _job(self, messages: Sequence[Message], sampling: SamplingParams, deliver: Deliver) -> Job:
         loaded = self._loaded

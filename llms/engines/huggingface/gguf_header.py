@@ -4,6 +4,7 @@ Layout: magic, version, number of tensors, number of entries, then the entries (
 https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
+import math
 import struct
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -13,6 +14,8 @@ from llms.sentences import filled, mark
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 MAX_ENTRIES = 4096
+MAX_TENSORS = 1 << 16
+MAX_DIMENSIONS = 8
 MAX_STRING = 1 << 20
 MAX_ITEMS = 1 << 22
 MAX_HEADER_BYTES = 256 << 20
@@ -31,6 +34,11 @@ class GgufHeader(NamedTuple):
     has_tokenizer: bool
     n_parts: int
     """Above 1 for a model that is spread over several files."""
+    name: str | None = None
+    organisation: str | None = None
+    licence: str | None = None
+    n_parameters: int | None = None
+    """Numbers in all its tensors; None if their list cannot be read."""
 
 
 class _Reader:
@@ -95,14 +103,34 @@ def read_gguf_header(path: Path) -> GgufHeader:
                     known=", ".join(map(str, VERSIONS)),
                 )
             )
-        reader.number("Q")
+        n_tensors = reader.number("Q")
         entries = {reader.text(): reader.value() for _ in range(reader.count("Q", MAX_ENTRIES))}
+        n_parameters = _n_parameters(reader, int(n_tensors))
     return GgufHeader(
         architecture=_text(entries.get("general.architecture")),
         chat_template=_text(entries.get("tokenizer.chat_template")),
         has_tokenizer="tokenizer.ggml.tokens" in entries,
         n_parts=int(entries.get("split.count") or 1),
+        name=_text(entries.get("general.name")),
+        organisation=_text(entries.get("general.organization")),
+        licence=_text(entries.get("general.license")),
+        n_parameters=n_parameters,
     )
+
+
+def _n_parameters(reader: _Reader, n_tensors: int) -> int | None:
+    """From the list of tensors behind the entries: name, dimensions, type, offset of each."""
+    if not 0 < n_tensors <= MAX_TENSORS:
+        return None
+    total = 0
+    try:
+        for _ in range(n_tensors):
+            reader.text()
+            total += math.prod(int(reader.number("Q")) for _ in range(reader.count("I", MAX_DIMENSIONS)))
+            reader.take(12)
+    except BrokenGguf:
+        return None
+    return total
 
 
 def _text(value: object) -> str | None:

@@ -18,12 +18,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from llms.engines.base import LoadingFailed
+from llms.engines.huggingface.adapted import adapted
+from llms.engines.huggingface.adapters import read_adapter, tokenizer_folder
 from llms.engines.huggingface.checks import folder_problems, gguf_problems, settings_problems
 from llms.engines.huggingface.conversion import Report, converted
+from llms.engines.huggingface.memory import base_key, device_of
 from llms.engines.huggingface.options import PAGE_TOKENS, HuggingFaceOptions
 from llms.engines.huggingface.prompts import PromptEncoder
 from llms.engines.huggingface.quantization import quantize_linear_layers
 from llms.engines.huggingface.sampling import greedy_generation
+from llms.engines.huggingface.sharing import Share, bases
 from llms.engines.huggingface.sources import BadSource, Folder, GgufFile, HubId, parse_source
 
 logger = logging.getLogger(__name__)
@@ -42,6 +46,8 @@ class Loaded:
     prompts: PromptEncoder
     end_tokens: frozenset[int]
     max_context: int
+    base: Share | None = None
+    """Holds the weights in memory that others may share."""
 
     def decode(self, tokens: Any) -> str:
         text: str = self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -50,24 +56,27 @@ class Loaded:
 
 def load(source: str, revision: str, options: HuggingFaceOptions, cache_dir: Path, report: Report) -> Loaded:
     """Raises `LoadingFailed`, or whatever the libraries raise for what nobody foresaw."""
-    folder = _local_folder(source, revision, cache_dir, report)
+    folder = local_folder(source, revision, options, cache_dir, report)
     limit_threads(options.threads)
     # A server's log is no place for progress bars.
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     report("loading the tokenizer")
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    tokenizer: Any = AutoTokenizer.from_pretrained(
+        tokenizer_folder(options.adapter, folder), local_files_only=True, trust_remote_code=False
+    )
     prompts = PromptEncoder(tokenizer)
     report("loading the weights")
-    model = _load_weights(folder, options)
-    if options.quantization == "int8-dynamic":
-        quantize_linear_layers(model)
+    model, base = _assembled(folder, options)
+    if options.quantization:
         free_memory()
+    _check_vocabulary(model, tokenizer)
     end_tokens = _end_tokens(model, tokenizer)
     model.generation_config = greedy_generation(end_tokens)
-    return Loaded(model, tokenizer, prompts, end_tokens, _max_context(model, options))
+    return Loaded(model, tokenizer, prompts, end_tokens, _max_context(model, options), base)
 
 
-def _local_folder(source: str, revision: str, cache_dir: Path, report: Report) -> Path:
+def local_folder(source: str, revision: str, options: HuggingFaceOptions, cache_dir: Path, report: Report) -> Path:
+    """Where the weights lie on this machine: fetched or converted first, if need be. Raises `LoadingFailed`."""
     try:
         place = parse_source(source, revision)
     except BadSource as error:
@@ -80,7 +89,8 @@ def _local_folder(source: str, revision: str, cache_dir: Path, report: Report) -
             folder = path
         case HubId():
             folder = _downloaded(place, report)
-    _refuse(folder_problems(folder))
+    adapter = Path(options.adapter) if options.adapter else None
+    _refuse(folder_problems(folder, adapter))
     return folder
 
 
@@ -109,8 +119,20 @@ def _refuse(problems: list[str]) -> None:
         raise LoadingFailed(" ".join(problems))
 
 
-def _load_weights(folder: Path, options: HuggingFaceOptions) -> Any:
-    device = _device(options)
+def _assembled(folder: Path, options: HuggingFaceOptions) -> tuple[Any, Share | None]:
+    """The model, and the base that it shares with others: none where its own numbers are others."""
+    device = _checked_device(options)
+    base = bases.take(base_key(folder, options), lambda: _load_weights(folder, options, device))
+    model = base.tree()
+    if options.adapter:
+        model = adapted(model, read_adapter(Path(options.adapter)))
+    if options.quantization:
+        quantize_linear_layers(model)
+        return model, None
+    return model, Share(base)
+
+
+def _load_weights(folder: Path, options: HuggingFaceOptions, device: torch.device) -> Any:
     default = "float32" if device.type == "cpu" else "auto"
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
@@ -127,12 +149,17 @@ def _load_weights(folder: Path, options: HuggingFaceOptions) -> Any:
     return model.to(device).eval()
 
 
-def _device(options: HuggingFaceOptions) -> torch.device:
-    wanted = options.device
-    if wanted == "auto":
-        wanted = "cpu"
-        if not options.quantization:
-            wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+def _check_vocabulary(model: Any, tokenizer: Any) -> None:
+    """An adapter's own tokenizer may know tokens that its base has no numbers for."""
+    n_rows = model.get_input_embeddings().num_embeddings
+    if max(tokenizer.get_vocab().values(), default=0) >= n_rows:
+        raise LoadingFailed(
+            f"the tokenizer knows more tokens than the {n_rows} of the weights: save the right one into the folder"
+        )
+
+
+def _checked_device(options: HuggingFaceOptions) -> torch.device:
+    wanted = device_of(options)
     device = torch.device(wanted)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise LoadingFailed(f"this machine has no device {wanted}: set the option device to cpu or auto")

@@ -19,6 +19,8 @@ class HuggingFaceOptions:
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`. `auto` takes an accelerator where there is one."""
     quantization: Literal["int8-dynamic"] | None = None
     """`int8-dynamic`: eight-bit weights on an x86 processor, about three times as fast as float32."""
+    adapter: str | None = None
+    """The full path of a folder with a LoRA adapter for the source. Several adapters share one copy of their base."""
     max_context: int | None = None
     """Most tokens of a conversation with its answer. Unset: what the model allows, up to 4096."""
     max_concurrent: int = 8
@@ -44,6 +46,9 @@ class HuggingFaceOptions:
         if self.quantization and self.dtype not in (None, "float32"):
             words = mark("quantization int8-dynamic starts from float32, not from %(dtype)s")
             raise ValueError(filled(words, dtype=self.dtype))
+        if self.quantization and self.adapter:
+            words = mark("quantization int8-dynamic cannot stand beside adapter: merge the adapter into its base first")
+            raise ValueError(filled(words))
         if self.max_context is not None and self.max_context > self.cache_tokens:
             words = mark("max_context must not exceed cache_tokens, which is %(most)s")
             raise ValueError(filled(words, most=self.cache_tokens))

@@ -19,7 +19,7 @@ def weight_problems(folder: Path) -> list[str]:
     if (folder / INDEX).is_file():
         return _index_problems(folder, found)
     if "model.safetensors" in found:
-        return _file_problems(folder / "model.safetensors")
+        return file_problems(folder / "model.safetensors")
     if found:
         words = mark("Its weights are called %(name)s: name them model.safetensors, or add %(index)s.")
         return [filled(words, name=found[0], index=INDEX)]
@@ -42,10 +42,10 @@ def _index_problems(folder: Path, found: list[str]) -> list[str]:
     if missing:
         words = mark("%(missing)s of its %(all)s weight files are missing, first %(name)s: download them.")
         return [filled(words, missing=len(missing), all=len(parts), name=missing[0])]
-    return [problem for part in parts for problem in _file_problems(folder / part)]
+    return [problem for part in parts for problem in file_problems(folder / part)]
 
 
-def _file_problems(path: Path) -> list[str]:
+def file_problems(path: Path) -> list[str]:
     """A safetensors file is the header's length in eight bytes, the header, and exactly the bytes that it names."""
     size = path.stat().st_size
     with path.open("rb") as file:

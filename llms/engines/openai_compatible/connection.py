@@ -1,12 +1,13 @@
 """How a model server is reached. Everything that an administrator sets for an endpoint, as plain values."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import urlsplit, urlunsplit
 
 from llms.safe_http import check_url
 
+_VERSION_OF_PATH = re.compile(r"/v\d+[a-z0-9]*$")
 _PASTED_PATHS = re.compile(r"(/chat/completions|/completions|/models|/responses|/embeddings)/?$")
 
 
@@ -33,6 +34,11 @@ def base_url_from(typed: str) -> str:
     parts = urlsplit(typed)
     path = _PASTED_PATHS.sub("", parts.path).rstrip("/")
     return urlunsplit((parts.scheme, parts.netloc.lower(), path or "/v1", "", ""))
+
+
+def root_of(connection: Connection) -> Connection:
+    """The same server without the version in its address: there it has what is beside the protocol."""
+    return replace(connection, base_url=_VERSION_OF_PATH.sub("", connection.base_url))
 
 
 def _likely_scheme(typed: str) -> str:

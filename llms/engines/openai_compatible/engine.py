@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import random
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from llms.chat import Message, SamplingParams
 from llms.engines.base import (
@@ -17,25 +18,35 @@ from llms.engines.base import (
     FinishReason,
     GenerationFailed,
     LoadingFailed,
+    LoglikelihoodRequest,
     Queued,
     ReasoningDelta,
     RequestRejected,
+    RequestScores,
+    ScoringMethod,
     StreamEnd,
     StreamEvent,
     TextDelta,
+    TextStatistics,
     Usage,
 )
 from llms.engines.openai_compatible.connection import Connection
 from llms.engines.openai_compatible.replies import DONE, Chunk, read_chunk
-from llms.engines.openai_compatible.server import Server, Trouble, server_of
+from llms.engines.openai_compatible.scoring.scorer import ServedScorer
+from llms.engines.openai_compatible.server import Server, Trouble, release, server_of
 from llms.engines.options import BadOptions, read_options
 from llms.engines.stop_strings import StopFilter
-from llms.sentences import mark
+from llms.sentences import filled, mark
+from telemetry.metrics import ENGINE_RETRIES
 
 ATTEMPTS = 3
 """Before the first word. Once there is one, another try would be another answer."""
 LONGEST_PAUSE_SECONDS = 10.0
 LAST_BYTES_SECONDS = 0.3
+_NO_ENDPOINT = mark("This engine needs an endpoint: choose the server that has the model.")
+_NO_REASON = mark("the server ended the stream without saying why")
+_NO_NAME = mark("The source must be the model's name at its endpoint.")
+LEAST_CONTEXT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,16 @@ class EndpointOptions:
     send_temperature: bool = True
     """Some hosted models refuse any but their own."""
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
+    tokenizer: str | None = None
+    """A folder with tokenizer.json, or a hub id: benchmarks cut their texts with it. Unset: the server is asked to,
+    which takes longer."""
+    max_context: int | None = None
+    """Tokens that the server reads at once; unset: what it states. Benchmarks cut longer texts at their beginning."""
+
+    def __post_init__(self) -> None:
+        if self.max_context is not None and self.max_context < LEAST_CONTEXT:
+            words = mark("%(name)s must be at least %(least)s, not %(value)s")
+            raise ValueError(filled(words, name="max_context", least=LEAST_CONTEXT, value=self.max_context))
 
 
 class OpenAICompatibleEngine(Engine):
@@ -56,6 +77,7 @@ class OpenAICompatibleEngine(Engine):
         self._lock = threading.Lock()
         self._is_closed = False
         self._n_running = 0
+        self._scorer = ServedScorer(server, name, options.tokenizer, options.max_context)
         self._patience: dict[asyncio.Timeout, asyncio.AbstractEventLoop] = {}
         """A timeout without end for each stream that waits for its next event. Closing the engine ends them."""
 
@@ -71,18 +93,19 @@ class OpenAICompatibleEngine(Engine):
     ) -> Self:
         """`source` is the model's name at the server. Nothing is asked of the server yet: it may come up later."""
         if connection is None:
-            raise LoadingFailed(mark("This engine needs an endpoint: choose the server that has the model."))
+            raise LoadingFailed(filled(_NO_ENDPOINT))
         if not source:
-            raise LoadingFailed(mark("The source must be the model's name at its endpoint."))
-        return cls(server_of(connection), source, read_options(EndpointOptions, options))
+            raise LoadingFailed(filled(_NO_NAME))
+        chosen = read_options(EndpointOptions, options)
+        return cls(server_of(connection), source, chosen)
 
     @classmethod
     def problems(cls, source: str, revision: str, options: Mapping[str, Any]) -> list[str]:
         try:
             read_options(EndpointOptions, options)
         except BadOptions as error:
-            return [str(error)]
-        return [] if source else [mark("The source must be the model's name at its endpoint.")]
+            return [error.args[0]]
+        return [] if source else [filled(_NO_NAME)]
 
     @property
     def n_running(self) -> int:
@@ -104,13 +127,26 @@ class OpenAICompatibleEngine(Engine):
             raise GenerationFailed("the engine is closed")
         return asyncio.run(self._generate(conversations, sampling))
 
+    def loglikelihoods(self, requests: Sequence[LoglikelihoodRequest]) -> Iterator[RequestScores]:
+        return self._scorer.loglikelihoods(requests)
+
+    def token_statistics(self, texts: Sequence[str]) -> Iterator[TextStatistics]:
+        return self._scorer.token_statistics(texts)
+
+    def scoring_method(self) -> ScoringMethod:
+        return self._scorer.method()
+
     def close(self) -> None:
         """Connections belong to the server, which other models may use."""
         with self._lock:
+            if self._is_closed:
+                return
             self._is_closed = True
+            self._scorer.close()
             for timeout, loop in self._patience.items():
                 with contextlib.suppress(RuntimeError):  # a loop that is closed has no reader left to tell
                     loop.call_soon_threadsafe(timeout.reschedule, 0)
+        release(self._server)
 
     async def _generate(self, conversations: Sequence[Sequence[Message]], sampling: SamplingParams) -> list[Completion]:
         places = asyncio.Semaphore(self._server.connection.max_concurrent)
@@ -180,6 +216,7 @@ class OpenAICompatibleEngine(Engine):
                 if trouble.after is None or attempt == ATTEMPTS or trouble.after > LONGEST_PAUSE_SECONDS:
                     raise trouble.error from trouble
                 pause = max(trouble.after, 0.25 * 2**attempt * (0.5 + random.random()))  # noqa: S311 - only spreads them
+            ENGINE_RETRIES.labels(urlsplit(self._server.connection.base_url).netloc).inc()
             await asyncio.sleep(pause)
 
     def _refuses_to_count(self, payload: Mapping[str, Any], error: EngineError) -> bool:
@@ -196,6 +233,9 @@ class OpenAICompatibleEngine(Engine):
         usage: Usage | None = None
         async with contextlib.aclosing(self._chunks(payload)) as chunks:
             async for data in chunks:
+                if data == DONE:  # some say no more than this
+                    reason = reason or FinishReason.STOP
+                    continue
                 chunk = self._read(data)
                 reason, usage = chunk.finish_reason or reason, chunk.usage or usage
                 if chunk.reasoning:
@@ -206,7 +246,7 @@ class OpenAICompatibleEngine(Engine):
                     reason = FinishReason.STOP
                     break
         if reason is None:
-            raise GenerationFailed("the server ended the stream without saying why")
+            raise GenerationFailed(filled(_NO_REASON))
         if text := stops.flush():
             yield TextDelta(text)
         yield StreamEnd(reason, usage or Usage(None, None))
@@ -216,6 +256,7 @@ class OpenAICompatibleEngine(Engine):
         async with contextlib.aclosing(events) as open_events:  # type: ignore[type-var]
             async for data in open_events:
                 if data.strip() == DONE:
+                    yield DONE
                     break
                 yield data
             with contextlib.suppress(TimeoutError):  # a reply that is read to its end leaves its connection to others
@@ -227,7 +268,7 @@ class OpenAICompatibleEngine(Engine):
         try:
             return read_chunk(data)
         except GenerationFailed as error:
-            raise GenerationFailed(self._server.without_key(str(error))) from None
+            raise GenerationFailed(self._server.without_key(error.args[0])) from None
 
     def _payload(self, messages: Sequence[Message], sampling: SamplingParams) -> dict[str, Any]:
         options = self._options

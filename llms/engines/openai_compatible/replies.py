@@ -4,9 +4,13 @@ import json
 from typing import Any, NamedTuple
 
 from llms.engines.base import FinishReason, GenerationFailed, Usage
+from llms.sentences import filled, mark
 
 DONE = "[DONE]"
 SHOWN_OF_A_REPLY = 300
+_NO_JSON = mark("the server sent what is no JSON: %(sent)s")
+_NO_OBJECT = mark("the server sent what is no object: %(sent)s")
+_BROKE_OFF = mark("the server broke off: %(words)s")
 _LENGTH = {"length", "max_tokens", "model_length", "max_output_tokens"}
 _FILTERED = {"content_filter", "safety"}
 
@@ -24,22 +28,30 @@ def read_chunk(data: str) -> Chunk:
     """Raises `GenerationFailed` for an error that is told in the middle of a stream, and for what is no answer."""
     try:
         reply = json.loads(data)
-    except ValueError:
-        raise GenerationFailed(f"the server sent what is no JSON: {data[:SHOWN_OF_A_REPLY]!r}") from None
+    except (ValueError, RecursionError):
+        raise GenerationFailed(filled(_NO_JSON, sent=repr(data[:SHOWN_OF_A_REPLY]))) from None
     if not isinstance(reply, dict):
-        raise GenerationFailed(f"the server sent what is no object: {data[:SHOWN_OF_A_REPLY]!r}")
+        raise GenerationFailed(filled(_NO_OBJECT, sent=repr(data[:SHOWN_OF_A_REPLY])))
     if reply.get("error"):
-        raise GenerationFailed(f"the server broke off: {error_words(reply)}")
-    choices = reply.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    delta = choice.get("delta")
-    delta = delta if isinstance(delta, dict) else {}
+        raise GenerationFailed(filled(_BROKE_OFF, words=error_words(reply)))
+    choice = first_choice(reply)
+    delta = as_object(choice.get("delta"))
     return Chunk(
         text=_text(delta.get("content")),
         reasoning=_text(delta.get("reasoning_content")) or _text(delta.get("reasoning")),
         finish_reason=read_finish_reason(choice.get("finish_reason")),
         usage=read_usage(reply.get("usage")),
     )
+
+
+def first_choice(reply: object) -> dict[str, Any]:
+    choices = as_object(reply).get("choices")
+    return as_object(choices[0]) if isinstance(choices, list) and choices else {}
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """Empty if it is none."""
+    return value if isinstance(value, dict) else {}
 
 
 def read_finish_reason(value: object) -> FinishReason | None:

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import functools
 import json
 import re
 import ssl
+import threading
 import weakref
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
@@ -22,10 +22,12 @@ from llms.engines.base import (
     RequestRejected,
 )
 from llms.engines.openai_compatible.connection import Connection
-from llms.engines.openai_compatible.events import EventParser, EventTooLong
+from llms.engines.openai_compatible.events import MAX_EVENT_BYTES, EventParser, EventTooLong
 from llms.engines.openai_compatible.replies import error_words
+from llms.engines.openai_compatible.silence import within_patience
 from llms.engines.openai_compatible.waiting_line import WaitingLine
-from llms.safe_http import NotAllowed, connection_pool
+from llms.safe_http import ConnectionPools, NotAllowed
+from llms.sentences import Sentence, filled, mark
 
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 120.0
@@ -36,12 +38,16 @@ _TOO_LONG = re.compile(
     r"|exceed\w* .{0,40}(context|tokens)|too (long|many tokens)|exceed_context_size|prompt is too",
     re.IGNORECASE,
 )
-
-
+_REDIRECTED = mark("%(words)s (redirects are not followed: register the address that it leads to)")
+_TOO_MUCH = mark("the server sent more than %(n)s bytes in one piece")
+_TOO_LATE = mark("no answer in time")
+_NOBODY = mark("nobody answers there")
+_SAYS_NOTHING = "All connection attempts failed"
 _BROKEN = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, ssl.SSLError, OSError)
-
-
-_servers: "weakref.WeakSet[Server]" = weakref.WeakSet()
+_servers: "dict[Connection, Server]" = {}
+_not_gone: "weakref.WeakSet[Server]" = weakref.WeakSet()
+"""Besides those in use, some whose connections are still to be closed."""
+_servers_lock = threading.Lock()
 
 
 class Trouble(Exception):
@@ -62,7 +68,7 @@ class Reply(NamedTuple):
 
 
 class _PerLoop(NamedTuple):
-    pool: httpcore2.AsyncConnectionPool
+    pools: ConnectionPools
     line: WaitingLine
 
 
@@ -71,6 +77,9 @@ class Server:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.n_users = 0
+        """Engines that share it."""
+        self._closing: set[asyncio.Task[None]] = set()
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _PerLoop] = weakref.WeakKeyDictionary()
         self._headers = [(b"Content-Type", b"application/json"), (b"Accept", b"application/json, text/event-stream")]
         if connection.api_key:
@@ -83,19 +92,34 @@ class Server:
     async def close(self) -> None:
         """The connections of this event loop."""
         if mine := self._loops.pop(asyncio.get_running_loop(), None):
-            await mine.pool.aclose()
+            await mine.pools.aclose()
+
+    def close_everywhere(self) -> None:
+        """The connections of every event loop that still runs, soon; called from any thread."""
+        for loop in list(self._loops):
+            with contextlib.suppress(RuntimeError):  # a loop that is closed has closed its connections
+                loop.call_soon_threadsafe(self._close_soon)
+
+    def _close_soon(self) -> None:
+        closing = asyncio.get_running_loop().create_task(self.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def events(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[str]:
         """POST, and the data of each event of the answer. Raises `Trouble` before the first, `EngineError` after it.
         Closing the iterator closes the connection, which is how a server hears that nobody listens any more."""
-        async with self._request("POST", path, payload) as response:
+        async with self._request("POST", path, payload, is_stream=True) as response:
             if response.status != 200:
-                raise self._refusal(await _reply_of(response))
+                raise self.refusal(await _reply_of(response))
             parser = EventParser()
             with _in_our_words(GenerationFailed):
-                async for received in response.aiter_stream():
-                    for event in parser.feed(received):
-                        yield event
+                async with within_patience(SILENCE_SECONDS) as waiting:
+                    waiting.begins()
+                    async for received in response.aiter_stream():
+                        waiting.ends()
+                        for event in parser.feed(received):
+                            yield event
+                        waiting.begins()
             for event in parser.finish():
                 yield event
 
@@ -106,11 +130,12 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _request(
-        self, method: str, path: str, payload: Mapping[str, Any] | None
+        self, method: str, path: str, payload: Mapping[str, Any] | None, *, is_stream: bool = False
     ) -> AsyncIterator[httpcore2.Response]:
         body = json.dumps(payload).encode() if payload is not None else None
+        timeouts: dict[str, float | None]
         timeouts = {"connect": CONNECT_SECONDS, "read": SILENCE_SECONDS, "write": SILENCE_SECONDS, "pool": None}
-        stream = self._here.pool.stream(
+        stream = self._here.pools.stream(
             method,
             self.connection.base_url + path,
             headers=self._headers,
@@ -123,7 +148,9 @@ class Server:
         except EngineError as error:
             raise Trouble(error, after=0.5) from error
         except NotAllowed as error:
-            raise Trouble(EngineUnreachable(str(error)), after=None) from error
+            raise Trouble(EngineUnreachable(error.words), after=None) from error
+        if is_stream and response.status == 200:
+            timeouts["read"] = None  # whoever reads it has one patience for all of it
         try:
             yield response
         finally:
@@ -131,10 +158,16 @@ class Server:
 
     def without_key(self, text: str) -> str:
         """Servers repeat in their errors what they were sent."""
-        return text.replace(self.connection.api_key, "…") if self.connection.api_key else text
+        if not self.connection.api_key:
+            return text
+        if isinstance(text, Sentence):
+            plain = {name: self.without_key(value) for name, value in text.values.items() if isinstance(value, str)}
+            return filled(text.template, **{**text.values, **plain})
+        return text.replace(self.connection.api_key, "…")
 
-    def _refusal(self, reply: Reply) -> Trouble:
-        return _refusal(reply, self.without_key(f"status {reply.status}: {error_words(reply.body)}"))
+    def refusal(self, reply: Reply) -> Trouble:
+        """What any status but 200 means."""
+        return _trouble_of(reply, self.without_key(f"status {reply.status}: {error_words(reply.body)}"))
 
     @property
     def _here(self) -> _PerLoop:
@@ -142,22 +175,40 @@ class Server:
         if loop not in self._loops:
             chosen = self.connection
             self._loops[loop] = _PerLoop(
-                connection_pool(chosen.allowed_networks), WaitingLine(chosen.max_concurrent, chosen.max_waiting)
+                ConnectionPools(chosen.allowed_networks, chosen.max_concurrent),
+                WaitingLine(chosen.max_concurrent, chosen.max_waiting),
             )
         return self._loops[loop]
 
 
-@functools.lru_cache(maxsize=256)
 def server_of(connection: Connection) -> Server:
-    """The one server of this process behind a connection, so that all its models share the line before it."""
-    server = Server(connection)
-    _servers.add(server)
-    return server
+    """The one server of this process behind a connection, so that all its models share the line before it. Each that
+    takes it gives it back by `release`."""
+    with _servers_lock:
+        server = _servers.get(connection)
+        if server is None:
+            server = _servers[connection] = Server(connection)
+            _not_gone.add(server)
+        server.n_users += 1
+        return server
+
+
+def release(server: Server) -> None:
+    """With its last user its connections and its key are gone."""
+    with _servers_lock:
+        server.n_users -= 1
+        if server.n_users > 0:
+            return
+        if _servers.get(server.connection) is server:
+            del _servers[server.connection]
+    server.close_everywhere()
 
 
 async def close_connections() -> None:
     """Those of this event loop, to all servers: for its end."""
-    for server in list(_servers):
+    with _servers_lock:
+        servers = list(_not_gone)
+    for server in servers:
         await server.close()
 
 
@@ -166,15 +217,22 @@ def _in_our_words(kind: type[EngineError]) -> Any:
     try:
         yield
     except EventTooLong as error:
-        raise GenerationFailed(f"the server sent {error}") from error
-    except (
-        httpcore2.NetworkError,
-        httpcore2.TimeoutException,
-        httpcore2.ProtocolError,
-        ssl.SSLError,
-        OSError,
-    ) as error:
-        raise kind(f"{type(error).__name__}: {error}") from error
+        raise GenerationFailed(filled(_TOO_MUCH, n=MAX_EVENT_BYTES)) from error
+    except _BROKEN as error:
+        raise kind(_told(error)) from error
+
+
+def _told(error: Exception) -> str:
+    """In a library's own words only where they say more than that it failed."""
+    if isinstance(error, httpcore2.TimeoutException):
+        return filled(_TOO_LATE)
+    if isinstance(error, httpcore2.ConnectError):
+        said = error.args[0] if error.args else ""
+        if isinstance(said, Sentence):
+            return said
+        if str(error) in {"", _SAYS_NOTHING}:
+            return filled(_NOBODY)
+    return f"{type(error).__name__}: {error}"
 
 
 async def _reply_of(response: httpcore2.Response) -> Reply:
@@ -183,33 +241,34 @@ async def _reply_of(response: httpcore2.Response) -> Reply:
         async for part in response.aiter_stream():
             received += part
             if len(received) > MAX_REPLY_BYTES:
-                raise GenerationFailed(f"the server sent more than {MAX_REPLY_BYTES} bytes")
+                raise GenerationFailed(filled(_TOO_MUCH, n=MAX_REPLY_BYTES))
     text = received.decode("utf-8", "replace")
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested without end
         body = text
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
     return Reply(response.status, body, headers)
 
 
-def _refusal(reply: Reply, words: str) -> Trouble:
+def _trouble_of(reply: Reply, words: str) -> Trouble:
     """What a status means for us, and whether to try again."""
     if reply.status in {408, 409, 425, 429, 503, 529}:
-        return Trouble(EngineOverloaded(words), after=_seconds(reply.headers.get("retry-after", "")))
+        return Trouble(EngineOverloaded(words), after=retry_after(reply))
     if reply.status >= 500:
         return Trouble(EngineUnreachable(words), after=0.5)
     if reply.status in {400, 413, 422} and _TOO_LONG.search(words):
         return Trouble(PromptTooLong(words), after=None)
     if 300 <= reply.status < 400:
-        words += " (redirects are not followed: register the address that it leads to)"
-    if 300 <= reply.status < 400 or reply.status in {401, 403}:
+        return Trouble(AccessRefused(filled(_REDIRECTED, words=words)), after=None)
+    if reply.status in {401, 403}:
         return Trouble(AccessRefused(words), after=None)
     return Trouble(RequestRejected(words), after=None)
 
 
-def _seconds(retry_after: str) -> float:
+def retry_after(reply: Reply) -> float:
+    """When it is worth another try, in seconds."""
     try:
-        return max(0.0, float(retry_after))
+        return max(0.0, float(reply.headers.get("retry-after", "")))
     except ValueError:
         return 1.0

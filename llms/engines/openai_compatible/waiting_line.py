@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 
 from llms.engines.base import EngineOverloaded
+from telemetry.metrics import WAITING
 
 HEARTBEAT_SECONDS = 2.0
 """Whoever waits hears so often where they stand. Only the first is woken when a place is free."""
@@ -19,10 +20,6 @@ class WaitingLine:
         self._max_waiting = max_waiting
         self._line: deque[asyncio.Event] = deque()
 
-    @property
-    def n_waiting(self) -> int:
-        return len(self._line)
-
     async def stand(self) -> AsyncGenerator[int]:
         """How many are before one, every few seconds; ends when it is one's turn. Then, and only then, one
         must `leave`. Raises `EngineOverloaded` when the line is full."""
@@ -33,6 +30,7 @@ class WaitingLine:
             raise EngineOverloaded(f"{len(self._line)} wait already")
         moved = asyncio.Event()
         self._line.append(moved)
+        WAITING.inc()
         try:
             while not (self._line[0] is moved and self._n_free > 0):
                 moved.clear()
@@ -43,6 +41,7 @@ class WaitingLine:
             self._n_free -= 1  # no pause between this and the end: nobody is cancelled in between
         finally:
             self._line.remove(moved)
+            WAITING.dec()
             self._call_the_first()
 
     def leave(self) -> None:

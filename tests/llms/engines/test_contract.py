@@ -15,6 +15,7 @@ from llms.engines.base import (
     FinishReason,
     GenerationFailed,
     LoadingFailed,
+    LoglikelihoodRequest,
     NotSupported,
     PromptTooLong,
     StreamEnd,
@@ -23,8 +24,7 @@ from llms.engines.base import (
 from llms.engines.openai_compatible.connection import Connection
 from llms.engines.openai_compatible.server import close_connections
 from llms.engines.registry import ENGINES, engine_class
-from llms.safe_http import LOOPBACK
-from tests.helpers.model_server import Script, model_server
+from tests.helpers.model_server import LOOPBACK, Script, model_server
 from tests.llms.engines.tiny import events_of, load, text_of, user
 
 
@@ -35,6 +35,8 @@ class Setup(NamedTuple):
     options: Mapping[str, Any]
     needs_weights: bool = False
     needs_server: bool = False
+    scores: bool = True
+    """Given continuations and texts."""
 
 
 SETUPS = {
@@ -43,7 +45,7 @@ SETUPS = {
         "huggingface", {"batching": "continuous", "device": "cpu"}, needs_weights=True
     ),
     "huggingface, a thread for each": Setup("huggingface", {"batching": "none", "device": "cpu"}, needs_weights=True),
-    "openai_compatible": Setup("openai_compatible", {}, needs_server=True),
+    "openai_compatible": Setup("openai_compatible", {}, needs_server=True, scores=False),
     "huggingface, eight bits": Setup("huggingface", {"quantization": "int8-dynamic"}, needs_weights=True),
 }
 
@@ -264,11 +266,82 @@ def test_an_engine_may_be_closed_twice(own_engine: Engine) -> None:
     own_engine.close()
 
 
-def test_what_it_cannot_do_it_says(engine: Engine) -> None:
-    with contextlib.suppress(NotSupported):
-        engine.loglikelihoods([])
-    with contextlib.suppress(NotSupported):
-        engine.token_statistics([])
+REQUESTS = [
+    LoglikelihoodRequest("The sky is", (" blue", " green")),
+    LoglikelihoodRequest("Grass is", (" green",)),
+    LoglikelihoodRequest("", ("Once upon a time",)),
+]
+
+
+def of_those(*, that_score: bool) -> pytest.MarkDecorator:
+    chosen = {name: setup for name, setup in SETUPS.items() if setup.scores is that_score}
+    return pytest.mark.parametrize("setup", chosen.values(), ids=chosen.keys(), indirect=True)
+
+
+@of_those(that_score=False)
+def test_what_an_engine_cannot_score_it_says_at_once(engine: Engine) -> None:
+    for ask in (
+        lambda: engine.loglikelihoods(REQUESTS),
+        lambda: engine.token_statistics(["Once upon a time"]),
+        lambda: engine.check_scores(REQUESTS),
+        engine.scoring_method,
+    ):
+        with pytest.raises(NotSupported):
+            ask()
+
+
+@of_those(that_score=True)
+def test_every_request_is_scored_once_and_whole(engine: Engine) -> None:
+    found = list(engine.loglikelihoods(REQUESTS))
+
+    assert sorted(index for index, _ in found) == [0, 1, 2]
+    for index, scores in found:
+        assert len(scores) == len(REQUESTS[index].continuations)
+        assert all(score.log_probability < 0 and score.n_tokens > 0 for score in scores)
+
+
+@of_those(that_score=True)
+def test_the_same_texts_have_the_same_scores(engine: Engine) -> None:
+    first, second = (dict(engine.loglikelihoods(REQUESTS)) for _ in range(2))
+
+    assert first == second
+
+
+@of_those(that_score=True)
+def test_statistics_come_for_each_token_of_each_text(engine: Engine) -> None:
+    found = dict(engine.token_statistics(["Once upon a time", "", "there was"]))
+
+    assert sorted(found) == [0, 1, 2]
+    assert found[1].log_probabilities == ()
+    for statistics in found.values():
+        assert len(statistics.log_probabilities) == len(statistics.means) == len(statistics.standard_deviations)
+    assert all(value < 0 for value in found[0].means)
+
+
+@of_those(that_score=True)
+def test_it_says_how_it_scores(engine: Engine) -> None:
+    method = engine.scoring_method()
+
+    assert method.scheme
+    assert method.max_length > 0
+
+
+@of_those(that_score=True)
+def test_its_own_check_of_scores_passes(engine: Engine) -> None:
+    check = engine.check_scores(REQUESTS)
+
+    assert check.has_passed
+    assert (check.n, check.n_flipped) == (3, 0)
+
+
+@of_those(that_score=True)
+def test_a_closed_engine_scores_nothing(own_engine: Engine) -> None:
+    scores = own_engine.loglikelihoods(REQUESTS)
+    own_engine.close()
+    with pytest.raises(GenerationFailed):
+        list(scores)
+    with pytest.raises(GenerationFailed):
+        own_engine.loglikelihoods(REQUESTS)
 
 
 def test_an_unknown_option_is_refused(setup: Setup, source: str, connection: Connection | None, tmp_path: Path) -> None:

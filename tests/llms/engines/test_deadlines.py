@@ -8,13 +8,12 @@ import pytest
 from llms.chat import SamplingParams
 from llms.engines.base import (
     DeadlineExceeded,
-    Deadlines,
     FirstTokenTimeout,
     StalledStream,
     StreamEvent,
     TotalTimeout,
-    within_deadlines,
 )
+from llms.engines.deadlines import Deadlines, within_deadlines
 from llms.engines.echo import EchoEngine
 from tests.llms.engines.tiny import text_of, user
 

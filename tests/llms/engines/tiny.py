@@ -59,6 +59,21 @@ def save_tiny_model(folder: Path, **config: Any) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def save_plain_spoken_model(folder: Path) -> None:
+    """One that is sure of what it says, in plain letters: a probe recognises the token that it writes."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    save_tiny_model(folder, initializer_range=1.0, max_position_embeddings=8192)
+    alphabet = byte_tokenizer().get_vocab()
+    llm: Any = LlamaForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        for letter, place in alphabet.items():
+            if not (letter.isascii() and letter.isalpha()):
+                llm.lm_head.weight[place] = 0.0
+    llm.save_pretrained(folder)
+
+
 def load(
     name: str,
     source: str | Path,

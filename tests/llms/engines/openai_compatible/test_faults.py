@@ -24,9 +24,9 @@ from llms.engines.base import (
 from llms.engines.openai_compatible import engine as engine_module
 from llms.engines.openai_compatible.connection import Connection
 from llms.engines.openai_compatible.engine import OpenAICompatibleEngine
-from llms.engines.openai_compatible.server import server_of
-from llms.safe_http import LOOPBACK
-from tests.helpers.model_server import CLOSE, HANG, Script, event, model_server
+from llms.engines.openai_compatible.server import close_connections
+from llms.sentences import Sentence
+from tests.helpers.model_server import CLOSE, HANG, LOOPBACK, Script, event, model_server
 from tests.helpers.waiting import eventually
 from tests.llms.engines.tiny import text_of, user
 
@@ -54,14 +54,14 @@ async def engine_for(server, tmp_path):
     def engine_for(script, *, options=None, **connection):
         server.scripts["orion"] = script
         reached = Connection(server.url, allowed_networks=LOOPBACK, **connection)
-        server_of.cache_clear()
         engine = OpenAICompatibleEngine.from_options("orion", "", options or {}, cache_dir=tmp_path, connection=reached)
         engines.append(engine)
         return engine
 
     yield engine_for
     for engine in engines:
-        await engine._server.close()
+        engine.close()
+    await close_connections()
 
 
 async def answer_of(engine, sampling=GREEDY):
@@ -110,6 +110,7 @@ async def test_decoding_is_passed_on(engine_for, server):
         [event("Hel"), event("lo"), event(finish="stop")],  # no [DONE], as `transformers serve`
         [event("Hel"), event("lo", finish="stop"), "[DONE]"],
         [event("Hello", finish="eos"), " [DONE] "],
+        [event("Hello"), "[DONE]"],
         [b"\xef\xbb\xbfdata:" + event("Hello", finish="stop").encode() + b"\r\n\r\n"],
         [b": a comment\nevent: message\nid: 7\ndata: " + event("Hello", finish="stop").encode() + b"\n\n"],
         [b"data: " + event("Hello", finish="stop").encode()],  # the last line has no end
@@ -201,7 +202,7 @@ async def test_after_the_first_word_it_does_not(engine_for, server):
 async def test_a_server_that_is_not_there(engine_for, tmp_path):
     reached = Connection("http://127.0.0.1:1023/v1", allowed_networks=LOOPBACK)
     engine = OpenAICompatibleEngine.from_options("orion", "", {}, cache_dir=tmp_path, connection=reached)
-    with pytest.raises(EngineUnreachable, match="ConnectError"):
+    with pytest.raises(EngineUnreachable, match="nobody answers there"):
         await answer_of(engine)
 
 
@@ -289,6 +290,15 @@ async def test_a_closed_engine_ends_its_streams(engine_for):
     with pytest.raises(GenerationFailed, match="closed"):
         async for _ in stream:
             pass
+
+
+async def test_nor_does_what_it_breaks_off_with_and_the_sentence_stays_one(engine_for):
+    script = Script(body=[event("Hello"), b'data: {"error": "sk-secret expired"}\n\n'])
+    with pytest.raises(GenerationFailed, match="broke off: … expired") as failed:
+        await answer_of(engine_for(script, api_key="sk-secret"))
+    said = failed.value.args[0]
+    assert isinstance(said, Sentence)
+    assert "sk-secret" not in str(said.values)
 
 
 async def test_the_key_is_in_no_representation(engine_for):

@@ -1,0 +1,50 @@
+"""How long somebody who reads a stream is kept waiting."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from llms.engines.base import (
+    DeadlineExceeded,
+    FirstTokenTimeout,
+    Queued,
+    StalledStream,
+    StreamEvent,
+    TotalTimeout,
+)
+from llms.sentences import filled, mark
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a stream may keep its reader waiting, in seconds."""
+
+    first_token: float = 60.0
+    between_tokens: float = 20.0
+    total: float = 300.0
+
+
+async def within_deadlines(stream: AsyncGenerator[StreamEvent], deadlines: Deadlines) -> AsyncGenerator[StreamEvent]:
+    """The same stream, which fails when it keeps its reader waiting. Time in a waiting line does not count: a line that
+    moves says so. Closes the inner stream in any case."""
+    loop = asyncio.get_running_loop()
+    end_at = loop.time() + deadlines.total
+    patience: float = deadlines.first_token
+    too_slow: type[DeadlineExceeded] = FirstTokenTimeout
+    async with contextlib.aclosing(stream):
+        while True:
+            remaining = end_at - loop.time()
+            try:
+                async with asyncio.timeout(min(patience, remaining)):
+                    event = await anext(stream)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                words = filled(mark("no word for %(seconds)s s"), seconds=f"{min(patience, remaining):.1f}")
+                raise (too_slow if patience < remaining else TotalTimeout)(words) from None
+            yield event
+            if isinstance(event, Queued):
+                end_at = loop.time() + deadlines.total
+            else:
+                patience, too_slow = deadlines.between_tokens, StalledStream

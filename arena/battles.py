@@ -17,13 +17,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from arena import ledger, matchmaking
-from arena.errors import AlreadyVoted, ArenaError, BadPrompt, NotEnoughModels, NotNow, NotYourBattle
+from arena import ledger, lineup, matchmaking
+from arena.errors import AlreadyVoted, ArenaError, BadPrompt, NotEnoughModels, NotNow, NotYourBattle, StillLoading
 from arena.masking import Names, mask
 from arena.models import LIVE_STATES, Answer, Battle, Outcome, Standing, Turn, Vote, Voter
+from arena.muster import muster
 from arena.protocol import SIDES, AnswerState, Phase, Side
 from llms.models import LanguageModel, Visibility
-from llms.pool import Readiness, pool
+from telemetry import metrics
 
 POSITIVE_REASONS = {
     "useful": _("useful"),
@@ -60,65 +61,68 @@ def load(battle_id: uuid.UUID) -> Battle:
 
 
 def last_turn(battle: Battle) -> Turn:
-    return list(battle.turns.all())[-1]
+    return battle.story[-1]
 
 
 def current_answers(turn: Turn) -> dict[Side, Answer]:
     """The last attempt of each side."""
-    latest = {answer.side: answer for answer in turn.answers.all()}
+    latest = {answer.side: answer for answer in turn.attempts}
     return {side: latest[side] for side in SIDES}
 
 
 def phase_of(battle: Battle) -> Phase:
+    answers = current_answers(last_turn(battle)).values()
+    if any(answer.state in LIVE_STATES for answer in answers):
+        return Phase.ANSWERING  # what is still being answered has no vote yet
     if battle.abstained_at:
         return Phase.ABSTAINED
     if hasattr(battle, "vote"):
         return Phase.REVEALED
-    answers = current_answers(last_turn(battle)).values()
-    if any(answer.state in LIVE_STATES for answer in answers):
-        return Phase.ANSWERING
     return Phase.VOTING if all(answer.ended_well for answer in answers) else Phase.STUCK
 
 
 def names_to_hide() -> Names:
-    """The names of all registered models, not only of the two at work: what is hidden must not tell either."""
-    llms = LanguageModel.objects.only("name", "slug", "aliases", "organisation")
-    return Names(
-        [name for llm in llms for name in llm.telling_names()],
-        [name for llm in llms for name in llm.ordinary_names()],
-    )
+    return lineup.current().names
 
 
 # --- turns -------------------------------------------------------------------------------------------------------
 
 
 def start(who: Participant, *, key: uuid.UUID, prompt: str, rematch_of: uuid.UUID | None = None) -> Battle:
-    """Draw a pair and put the first turn before it. Asked twice with one key, it is one battle."""
-    existing = Battle.objects.filter(voter=who.voter, key=key).first()
-    if existing:
-        return existing
+    """Draw a pair and put the first turn before it. Asked twice with one key, it is one battle. With everything."""
+    begun = Battle.objects.filter(voter=who.voter, key=key)
+    if begun.exists():
+        return begun.with_everything().get()
     text = checked_prompt(prompt)
     former = Battle.objects.open_to(who.voter, who.user).filter(pk=rematch_of).first() if rematch_of else None
-    pair = _draw(who.user, former)
+    registered = lineup.current()
+    present = muster(who.user, registered)
+    try:
+        pair = _draw(_weights(present.ready), former)
+    except NotEnoughModels:
+        if present.n_loading:
+            raise StillLoading(present.words) from None
+        raise
+    battle = Battle(
+        voter=who.voter,
+        key=key,
+        llm_a=registered.llms[pair.llm_a],
+        llm_b=registered.llms[pair.llm_b],
+        probability=pair.probability,
+        rematch_of=former,
+    )
     try:
         with transaction.atomic():
-            battle = Battle.objects.create(
-                voter=who.voter,
-                key=key,
-                llm_a_id=pair.llm_a,
-                llm_b_id=pair.llm_b,
-                probability=pair.probability,
-                rematch_of=former,
-            )
-            _add_turn(battle, index=0, key=key, prompt=text)
-            battle.is_new = True
+            battle.save(force_insert=True)
+            battle.story = [_add_turn(battle, index=0, key=key, prompt=text)]
     except IntegrityError:
-        return Battle.objects.get(voter=who.voter, key=key)
+        return begun.with_everything().get()
+    battle.is_new = True
     return battle
 
 
 def take_turn(battle: Battle, who: Participant, *, key: uuid.UUID, prompt: str) -> Turn:
-    """Go on with both models. Asked twice with one key, it is one turn."""
+    """Go on with both models. Asked twice with one key, it is one turn. A new one is the last of its battle's story."""
     _check_owner(battle, who)
     repeated = battle.turns.filter(key=key).first()
     if repeated:
@@ -131,7 +135,9 @@ def take_turn(battle: Battle, who: Participant, *, key: uuid.UUID, prompt: str) 
             raise NotNow(_("You can go on when both answers are complete."))
         if index >= settings.TURN_LIMIT:
             raise NotNow(_("This battle has reached its last turn. Vote, or begin a new one."))
-        return _add_turn(battle, index=index, key=key, prompt=text)
+        turn = _add_turn(battle, index=index, key=key, prompt=text)
+        battle.story.append(turn)
+        return turn
 
 
 def retry(battle: Battle, who: Participant) -> Turn:
@@ -142,9 +148,11 @@ def retry(battle: Battle, who: Participant) -> Turn:
         if phase_of(battle) != Phase.STUCK:
             raise NotNow(_("There is nothing to retry."))
         turn = last_turn(battle)
-        for side, answer in current_answers(turn).items():
-            if not answer.ended_well:
-                _add_answer(turn, side, llm_id=answer.llm_id, attempt=answer.attempt + 1)
+        turn.attempts += Answer.objects.bulk_create(
+            Answer(turn=turn, side=answer.side, llm=answer.llm, attempt=answer.attempt + 1)
+            for answer in current_answers(turn).values()
+            if not answer.ended_well
+        )
         Turn.objects.filter(pk=turn.pk).update(ended_at=None, heartbeat_at=Now(), stop_requested=False)
         turn.is_new = True
         return turn
@@ -158,7 +166,9 @@ def replace(answer: Answer, user: User | AnonymousUser, *, already_tried: Collec
     with transaction.atomic():
         battle = _locked(answer.turn.battle)
         both = {battle.llm_a_id, battle.llm_b_id}
-        llm_id = matchmaking.draw_replacement(contender_weights(user), _random, not_these=both | set(already_tried))
+        registered = lineup.current()
+        weights = _weights(muster(user, registered).ready)
+        llm_id = matchmaking.draw_replacement(weights, _random, not_these=both | set(already_tried))
         if llm_id is None:
             return None
         changed = Answer.objects.filter(pk=answer.pk, state=AnswerState.FAILED).update(state=AnswerState.REPLACED)
@@ -166,8 +176,8 @@ def replace(answer: Answer, user: User | AnonymousUser, *, already_tried: Collec
             return None
         seat = {"llm_a_id": llm_id} if answer.side == "a" else {"llm_b_id": llm_id}
         Battle.objects.filter(pk=battle.pk).update(probability=None, **seat)
-        successor = _add_answer(answer.turn, answer.side, llm_id=llm_id, attempt=answer.attempt + 1)
-        return Answer.objects.select_related("llm__endpoint").get(pk=successor.pk)
+        llm = registered.llms[llm_id]
+        return Answer.objects.create(turn=answer.turn, side=answer.side, llm=llm, attempt=answer.attempt + 1)
 
 
 def request_stop(battle: Battle, who: Participant) -> None:
@@ -214,6 +224,7 @@ def cast_vote(battle: Battle, who: Participant, *, outcome: str) -> Vote:
             vote = Vote.objects.create(battle=battle, voter=who.voter, outcome=outcome, created_at=timezone.now())
             vote.is_new = True
             ledger.count(vote)
+            transaction.on_commit(metrics.VOTES.labels(outcome).inc)
     except IntegrityError:
         return _the_same(Vote.objects.get(battle=battle), outcome)
     return vote
@@ -259,12 +270,6 @@ def accept_standings(audience: Visibility, standings: Iterable[Standing]) -> Non
     Standing.objects.bulk_create(standings)
 
 
-def contender_weights(user: User | AnonymousUser) -> dict[int, float]:
-    """Of all that may be drawn, but for those that this process has just tried to load in vain."""
-    contenders = LanguageModel.objects.visible_to(user).in_battles()
-    return {llm.pk: llm.battle_weight for llm in contenders if pool.readiness(llm) is not Readiness.FAILED}
-
-
 # --- helpers -----------------------------------------------------------------------------------------------------
 
 
@@ -284,9 +289,12 @@ def _without_nul(text: str) -> str:
     return text.replace("\x00", "")
 
 
-def _draw(user: User | AnonymousUser, former: Battle | None) -> matchmaking.Draw:
+def _weights(contenders: Iterable[LanguageModel]) -> dict[int, float]:
+    return {llm.pk: llm.battle_weight for llm in contenders}
+
+
+def _draw(weights: dict[int, float], former: Battle | None) -> matchmaking.Draw:
     """A rematch of the same prompt meets new models if there are two, and at least never the same pair."""
-    weights = contender_weights(user)
     never: list[frozenset[int]] = []
     if former:
         seen = {former.llm_a_id, former.llm_b_id}
@@ -320,10 +328,6 @@ def _locked(battle: Battle) -> Battle:
 def _add_turn(battle: Battle, *, index: int, key: uuid.UUID, prompt: str) -> Turn:
     turn = Turn.objects.create(battle=battle, index=index, key=key, prompt=prompt)
     turn.is_new = True
-    _add_answer(turn, "a", llm_id=battle.llm_a_id)
-    _add_answer(turn, "b", llm_id=battle.llm_b_id)
+    seats = (("a", battle.llm_a), ("b", battle.llm_b))
+    turn.attempts = Answer.objects.bulk_create(Answer(turn=turn, side=side, llm=llm) for side, llm in seats)
     return turn
-
-
-def _add_answer(turn: Turn, side: str, *, llm_id: int, attempt: int = 1) -> Answer:
-    return Answer.objects.create(turn=turn, side=side, llm_id=llm_id, attempt=attempt)

@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest
 from django.utils import translation
@@ -25,6 +28,7 @@ from arena.models import Turn
 from arena.presentation import message_of
 from arena.protocol import AnswerState, BattleView, Phase
 from arena.visitors import Visitor, headers_of
+from telemetry import context
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +42,11 @@ class BattleConsumer(AsyncWebsocketConsumer):
 
     battle_id: uuid.UUID | None = None
 
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Without the way to a thread that Channels goes each time, to close connections there: nothing here leaves
+        one open (`in_database`)."""
+        await getattr(self, get_handler_name(message))(message)
+
     # --- coming and going
 
     async def connect(self) -> None:
@@ -47,29 +56,28 @@ class BattleConsumer(AsyncWebsocketConsumer):
         self._last_told: BattleView | None = None
         self.visitor = Visitor.of(self.scope)
         self.language = _language(self.scope)
-        self.may_ask = may_enter(self.scope["user"])
-        battle_id = self.scope["url_route"]["kwargs"].get("battle_id")
+        self.may_ask = True
         await self.accept()  # a socket that is not accepted cannot say why
-        if not self.may_ask:
-            await self.close(NOT_ALLOWED)
-        elif not self.visitor.id and battle_id is None:
-            await self.close(NO_COOKIE)
-        elif battle_id is not None:
-            await self._open_existing(battle_id)
+        try:
+            await self._open(self.scope["url_route"]["kwargs"].get("battle_id"))
+        except (visits.TurnedAway, ObjectDoesNotExist) as error:
+            await self._turn_away(error)
 
     async def disconnect(self, code: int) -> None:
         await self._stop_telling()
         if self.battle_id:
             await self.channel_layer.group_discard(_group(self.battle_id), self.channel_name)
 
-    async def _open_existing(self, battle_id: uuid.UUID) -> None:
-        try:
-            await in_database(visits.find, self.visitor, battle_id)
-        except ObjectDoesNotExist:
-            await self.close(NOT_FOUND)
-        else:
+    async def _open(self, battle_id: uuid.UUID | None) -> None:
+        if battle_id is not None:
+            await in_database(visits.check_open, self.visitor, battle_id)
             await self._belong_to(battle_id)
             await self._tell_state()
+            return
+        if not may_enter(AnonymousUser()):  # where anybody may, nobody is looked up
+            await in_database(visits.check_may_enter, self.visitor)
+        if not self.visitor.id:
+            await self.close(NO_COOKIE)
 
     async def _belong_to(self, battle_id: uuid.UUID) -> None:
         if self.battle_id == battle_id:
@@ -77,6 +85,7 @@ class BattleConsumer(AsyncWebsocketConsumer):
         if self.battle_id:
             await self.channel_layer.group_discard(_group(self.battle_id), self.channel_name)
         self.battle_id = battle_id
+        context.bind(battle=battle_id)
         await self.channel_layer.group_add(_group(battle_id), self.channel_name)
 
     # --- what the browser asks
@@ -106,18 +115,16 @@ class BattleConsumer(AsyncWebsocketConsumer):
                 await self._refuse("server_error", _("Something went wrong on the server. Nothing is lost; try again."))
 
     async def _answer(self, request: protocol.Request) -> None:
-        await asyncio.to_thread(allowances.spend_frame, self.visitor)  # it may ask Redis
+        await self._pay_for_frame()
         match request:
             case protocol.Start():
                 await self._start(request)
             case protocol.Sync():
                 await self._tell_state()
             case protocol.TakeTurn(key, prompt):
-                live_turns.check_room(self.visitor)
-                await self._run(await self._act(battles.take_turn, allowances.spend_turn, key=key, prompt=prompt))
+                await self._go_on(battles.take_turn, key=key, prompt=prompt)
             case protocol.Retry():
-                live_turns.check_room(self.visitor)
-                await self._run(await self._act(battles.retry, allowances.spend_turn))
+                await self._go_on(battles.retry)
             case protocol.CastVote(outcome):
                 await self._act(battles.cast_vote, allowances.spend_vote, outcome=outcome)
                 await self._announce()
@@ -131,25 +138,38 @@ class BattleConsumer(AsyncWebsocketConsumer):
                 await self._stop()
 
     async def _start(self, request: protocol.Start) -> None:
-        battle, turn = await in_database(visits.start, self.visitor, request)
-        if turn:
-            await live_turns.begin(turn, self.visitor)
-        await self._belong_to(battle.pk)
-        await self._tell_state()
+        """Whoever makes a turn runs it; whoever asks for it again only looks on."""
+        with live_turns.places.take(self.visitor) as place:
+            begun = await in_database(visits.start, self.visitor, request, place)
+            if begun.script:
+                await live_turns.begin(begun.script, place)
+        await self._belong_to(begun.battle_id)
+        await self._tell_state(begun.view)
 
-    async def _run(self, turn: Turn) -> None:
-        """Whoever made a turn runs it; whoever asks for it again only looks on."""
-        if turn.is_new:
-            await live_turns.begin(turn, self.visitor)
+    async def _go_on(self, verb: Callable[..., Turn], **wishes: Any) -> None:
+        battle_id = self._own_battle()
+        with live_turns.places.take(self.visitor) as place:
+            script = await in_database(visits.go_on, self.visitor, battle_id, verb, place, **wishes)
+            if script:
+                await live_turns.begin(script, place)
         await self._announce()
 
     async def _act(
         self, verb: Callable[..., Any], allowance: Callable[[Visitor], None] | None = None, **wishes: Any
     ) -> Any:
         """Do something to this socket's battle, as its voter."""
+        return await in_database(visits.act, self.visitor, self._own_battle(), verb, allowance=allowance, **wishes)
+
+    def _own_battle(self) -> uuid.UUID:
         if self.battle_id is None:
             raise ArenaError(_("Begin a battle first."))
-        return await in_database(visits.act, self.visitor, self.battle_id, verb, allowance=allowance, **wishes)
+        return self.battle_id
+
+    async def _pay_for_frame(self) -> None:
+        if settings.REDIS_URL:
+            await asyncio.to_thread(allowances.spend_frame, self.visitor)
+        else:
+            allowances.spend_frame(self.visitor)  # in memory: quicker than to ask another thread
 
     async def _stop(self) -> None:
         await self._act(battles.request_stop)
@@ -172,12 +192,12 @@ class BattleConsumer(AsyncWebsocketConsumer):
     async def battle_changed(self, event: dict[str, Any]) -> None:
         await self._tell_state()
 
-    async def _tell_state(self) -> None:
+    async def _tell_state(self, view: BattleView | None = None) -> None:
         """The whole battle now, and each change from now on."""
         await self._stop_telling()
         self._last_told = None
         if self.battle_id:
-            self._teller = asyncio.create_task(self._tell(), name=f"tell-{self.battle_id}")
+            self._teller = asyncio.create_task(self._tell(view), name=f"tell-{self.battle_id}")
 
     async def _stop_telling(self) -> None:
         if self._teller:
@@ -185,11 +205,11 @@ class BattleConsumer(AsyncWebsocketConsumer):
             await asyncio.gather(self._teller, return_exceptions=True)
             self._teller = None
 
-    async def _tell(self) -> None:
+    async def _tell(self, view: BattleView | None) -> None:
         try:
             with translation.override(self.language):
-                while await self._tell_until_it_changes():
-                    pass
+                while await self._tell_until_it_changes(view):
+                    view = None
         except (visits.TurnedAway, ObjectDoesNotExist) as error:
             await self._turn_away(error)
         except Exception:
@@ -201,11 +221,11 @@ class BattleConsumer(AsyncWebsocketConsumer):
         self.may_ask = False
         await self.close(NOT_ALLOWED if isinstance(reason, visits.TurnedAway) else NOT_FOUND)
 
-    async def _tell_until_it_changes(self) -> bool:
+    async def _tell_until_it_changes(self, view: BattleView | None) -> bool:
         """Tell the state, then what comes. Returns whether it is worth looking again."""
         if self.battle_id is None:
             return False
-        view = await in_database(visits.look, self.visitor, self.battle_id)
+        view = view or await self._look(self.battle_id)
         live = live_turns.find(uuid.UUID(view["id"]))
         if live is None or live.task.done():
             await self._tell_view(view)
@@ -224,6 +244,9 @@ class BattleConsumer(AsyncWebsocketConsumer):
         finally:
             live.leave(listener)
         return True
+
+    async def _look(self, battle_id: uuid.UUID) -> BattleView:
+        return await in_database(visits.look, self.visitor, battle_id)
 
     async def _tell_view(self, view: BattleView) -> None:
         """A follower looks often, and tells only what is new."""

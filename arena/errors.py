@@ -2,6 +2,7 @@
 
 ArenaError
 ├── NotEnoughModels      fewer than two models may be drawn
+│   └── StillLoading     for now: others are being loaded
 ├── BadPrompt            empty or too long
 ├── NotYourBattle        only its voter may act in a battle
 ├── NotNow               the battle is not at the point where that can be done
@@ -30,6 +31,12 @@ class ArenaError(Exception):
 class NotEnoughModels(ArenaError):
     code = "not_enough_models"
     user_message = _("A battle needs two models, and fewer are enabled. An administrator can add one.")
+
+
+class StillLoading(NotEnoughModels):
+    """Its words count those that are ready."""
+
+    code = "still_loading"
 
 
 class BadPrompt(ArenaError):

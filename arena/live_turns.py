@@ -7,6 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ParamSpec, TypeVar
@@ -18,34 +19,34 @@ from django.utils import timezone
 
 from arena import battles, transcripts, watching
 from arena.database import in_database
-from arena.errors import Busy, TooManyAtOnce
 from arena.listening import Listener, MoreText, NewState
-from arena.models import LIVE_STATES, Answer, Turn
+from arena.models import LIVE_STATES, Answer
+from arena.places import Place, Places
 from arena.protocol import AnswerState, Side
 from arena.streaming import Duel, Ended, Event, Shown, Waits
 from arena.transcripts import Progress, Script
-from arena.visitors import Visitor
-from llms import endpoints
+from llms import endpoints, refusals
 from llms.engines.base import (
-    Deadlines,
     Engine,
     EngineError,
     GenerationFailed,
     LoadingTimeout,
     Queued,
     ReasoningDelta,
+    StreamEnd,
     StreamEvent,
-    within_deadlines,
+    TextDelta,
 )
+from llms.engines.deadlines import Deadlines, within_deadlines
 from llms.models import LanguageModel
 from llms.pool import pool
+from telemetry import context, metrics
 
 P = ParamSpec("P")
 R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 1.0
-OUTLIVES_SOCKET_SECONDS = 30.0
 REPLACEMENTS_PER_TURN = 2
 ATTEMPTS_TO_SAVE = 5
 
@@ -79,9 +80,8 @@ class LiveAnswer:
 class LiveTurn:
     """Runs one turn to its end: opens both streams, tells the listeners, saves what was written."""
 
-    def __init__(self, script: Script, visitor: Visitor) -> None:
+    def __init__(self, script: Script) -> None:
         self.script = script
-        self.visitor = visitor
         self.answers = {side: LiveAnswer.of(row) for side, row in script.answers.items()}
         self._duel = Duel(script.names)
         self._listeners: set[Listener] = set()
@@ -111,7 +111,7 @@ class LiveTurn:
 
     def has_been_alone_for_long(self) -> bool:
         """Nobody will read it any more, and it is not worth a GPU."""
-        return self._alone_since is not None and time.monotonic() - self._alone_since > OUTLIVES_SOCKET_SECONDS
+        return self._alone_since is not None and time.monotonic() - self._alone_since > settings.OUTLIVES_SOCKET_SECONDS
 
     def break_off(self, state: AnswerState) -> None:
         """Stop the computation; what was shown stays. `state` says whose wish it was."""
@@ -130,6 +130,7 @@ class LiveTurn:
     # --- the run
 
     async def _run(self) -> None:
+        context.bind(battle=self.script.battle.pk, turn=self.turn_id)
         try:
             for side, live in self.answers.items():
                 if live.state in LIVE_STATES:
@@ -183,15 +184,19 @@ class LiveTurn:
         an engine is that side's failure; the other side goes on."""
         limits = Deadlines(settings.FIRST_TOKEN_SECONDS, settings.STALLED_SECONDS, settings.ANSWER_SECONDS)
         try:
-            engine = await _loaded(llm)
-            messages, sampling = transcripts.conversation(self.script, side, llm, settings.ANSWER_TOKEN_LIMIT)
-            began = time.monotonic()
-            async with contextlib.aclosing(within_deadlines(engine.stream(messages, sampling), limits)) as stream:
-                async for event in stream:
+            async with contextlib.AsyncExitStack() as held:
+                engine = await _loaded(held.enter_context(pool.hold(llm)))
+                messages, sampling = transcripts.conversation(self.script, side, llm, settings.ANSWER_TOKEN_LIMIT)
+                began, meter = time.monotonic(), metrics.StreamMeter(_place_of(llm))
+                stream = within_deadlines(engine.stream(messages, sampling), limits)
+                async for event in await held.enter_async_context(contextlib.aclosing(stream)):
                     if isinstance(event, Queued):
                         began = time.monotonic()  # the line is not the model's doing
+                        meter.begin_again()
                     elif not isinstance(event, ReasoningDelta):
                         self.answers[side].note_progress(time.monotonic() - began)
+                        if isinstance(event, TextDelta):
+                            meter.note_text()
                     yield event
         except EngineError:
             raise
@@ -210,13 +215,12 @@ class LiveTurn:
     async def _end_side(self, event: Ended) -> None:
         live = self.answers[event.side]
         if event.end:
-            await self._save(transcripts.complete, self._progress_of(event.side), event.end)
-            if live.row.llm.endpoint_id:
-                await self._save(endpoints.note_success, live.row.llm.endpoint_id)
+            await self._save(self._complete, event.side, event.end)
             live.truncated = event.end.finish_reason == "length"
             self._change(event.side, AnswerState.COMPLETE)
         elif event.error:
             logger.warning("%s failed in turn %s: %s", live.row.llm.slug, self.turn_id, event.error.code)
+            metrics.ENGINE_ERRORS.labels(_place_of(live.row.llm), event.error.code).inc()
             successor = await self._save(self._fail, event.side, event.error)
             if successor is None:
                 live.error_code = event.error.code
@@ -229,12 +233,21 @@ class LiveTurn:
                 self._open(event.side, successor.llm)
 
     @transaction.atomic
+    def _complete(self, side: Side, end: StreamEnd) -> None:
+        transcripts.complete(self._progress_of(side), end)
+        llm = self.answers[side].row.llm
+        if llm.endpoint_id:
+            endpoints.note_answer(llm.pk, llm.endpoint_id)
+
+    @transaction.atomic
     def _fail(self, side: Side, error: EngineError) -> Answer | None:
         """In one transaction, so that nobody can retry a side that is about to be replaced. Returns the answer of the
         model that takes over, if one does."""
         transcripts.fail(self._progress_of(side), error)
-        if endpoint_id := self.answers[side].row.llm.endpoint_id:
-            endpoints.note_failure(endpoint_id, error)
+        llm = self.answers[side].row.llm
+        if llm.endpoint_id:
+            endpoints.note_failure(llm.endpoint_id, error)
+            refusals.note_refusal(llm.pk, error)
         if not self._may_replace(error):
             return None
         failed = self.answers[side].row
@@ -275,11 +288,15 @@ class LiveTurn:
         )
 
 
-async def _loaded(llm: LanguageModel) -> Engine:
+def _place_of(llm: LanguageModel) -> str:
+    """For the metrics, which name no model."""
+    return llm.endpoint.name if llm.endpoint else metrics.HERE
+
+
+async def _loaded(loading: Future[Engine]) -> Engine:
     """Whoever stops waiting, or loses patience, does not stop the load: the next battle may profit from it."""
-    loading = asyncio.shield(asyncio.wrap_future(pool.load(llm)))
     try:
-        return await asyncio.wait_for(loading, settings.LOADING_SECONDS)
+        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(loading)), settings.LOADING_SECONDS)
     except TimeoutError:
         raise LoadingTimeout(f"not loaded after {settings.LOADING_SECONDS} s") from None
 
@@ -288,34 +305,26 @@ class LiveTurns:
     """All turns of this process, by battle, and the one task that tends them all once a second."""
 
     def __init__(self) -> None:
+        self.places = Places()
         self._by_battle: dict[uuid.UUID, LiveTurn] = {}
         self._tender: asyncio.Task[None] | None = None
 
     def find(self, battle_id: uuid.UUID) -> LiveTurn | None:
         return self._by_battle.get(battle_id)
 
-    def check_room(self, visitor: Visitor) -> None:
-        """Raises `Busy` when this process streams all it can, `TooManyAtOnce` when one visitor, or one address, has
-        their share of it."""
-        running = [live.visitor for live in list(self._by_battle.values())]  # may be asked from another thread
-        if len(running) >= settings.MAX_ACTIVE_TURNS:
-            raise Busy
-        share = settings.ACTIVE_TURNS_PER_VISITOR
-        if sum(other.id == visitor.id for other in running) >= share:
-            raise TooManyAtOnce
-        if sum(other.address == visitor.address for other in running) >= share * settings.ADDRESS_FACTOR:
-            raise Busy
-
-    async def begin(self, turn: Turn, visitor: Visitor) -> LiveTurn:
+    async def begin(self, script: Script, place: Place) -> LiveTurn:
         """Run a turn that was just made, or is to be retried. Called twice, it runs once."""
-        script = await in_database(lambda: transcripts.script_of(turn, visitor.user_now()))
-        while running := self.find(turn.battle_id):
+        battle_id = script.battle.pk
+        while running := self.find(battle_id):
             if running.runs(script):
                 return running
             await asyncio.wait([running.task])  # the turn or attempt before, about to write its last word
-        live = LiveTurn(script, visitor)
-        self._by_battle[turn.battle_id] = live
-        live.task.add_done_callback(lambda task: self._forget(turn.battle_id, task))
+        live = LiveTurn(script)
+        self._by_battle[battle_id] = live
+        place.keep()
+        metrics.TURNS.inc()
+        metrics.ACTIVE_TURNS.inc()
+        live.task.add_done_callback(lambda task: self._forget(battle_id, place, task))
         if self._tender is None or self._tender.done():
             self._tender = asyncio.create_task(self._tend_while_there_are_any(), name="tend-live-turns")
         return live
@@ -327,8 +336,10 @@ class LiveTurns:
             live.break_off(AnswerState.CUT_OFF)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _forget(self, battle_id: uuid.UUID, task: asyncio.Task[None]) -> None:
+    def _forget(self, battle_id: uuid.UUID, place: Place, task: asyncio.Task[None]) -> None:
         self._by_battle.pop(battle_id, None)
+        place.give_back()
+        metrics.ACTIVE_TURNS.dec()
         if not task.cancelled() and (error := task.exception()):
             logger.error("a turn of battle %s broke", battle_id, exc_info=error)
 

@@ -9,17 +9,19 @@ A name is found whatever its case, and however its parts are set apart ("SmolLM2
 """
 
 import functools
+import html
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from html.entities import html5
 
 MASK = "█████"
-GAPS = frozenset(" -.~:/'\"\u00a0\u2009\u202f\u2010\u2011\u2012\u2013")
-"""May stand between two parts of a name: "Smol LM-2"."""
-UNSEEN = frozenset("*_`\\™®\u00ad\u200b\u200c\u200d\u2060\ufeff")
-"""Mark-up, trade marks and characters without width: may stand between any two letters of a name."""
+GAPS = frozenset(".:/'\"\u2212")
+"""May stand between two parts of a name, as every blank and dash may: "Smol LM-2"."""
+UNSEEN = frozenset("*_`~\\™®")
+"""Mark-up and trade marks: may stand between any two letters of a name, as every character without width may."""
 MAX_BETWEEN = 4
 """So many of both in a row."""
 MIN_NAME_LENGTH = 3
@@ -42,6 +44,11 @@ _WITHOUT_BLANKS = re.compile(
     "\U00020000-\U0003ffff]"
 )
 """Letters of scripts that set no blanks between words, or hang particles on names: Thai, Chinese, Japanese, Korean."""
+
+
+_ENTITY = re.compile(r"&(?:#x([0-9a-f]{1,6})|#([0-9]{1,7})|([a-z][a-z0-9]{1,31}));", re.IGNORECASE)
+_ENTITY_SO_FAR = re.compile(r"&(?:#(?:x[0-9a-f]{0,6}|[0-9]{0,7})|[a-z][a-z0-9]{0,31})?", re.IGNORECASE)
+"""As the page's Markdown knows them: it shows `&#79;rion` as Orion."""
 
 
 class Kind(Enum):
@@ -124,17 +131,17 @@ class Masker:
         shown: list[str] = []
         position = 0
         while position < len(text):
-            character = text[position]
             end = None
-            if fold(character) and not (self._in_word and _binds(character)):
-                try:
+            try:
+                character, behind = _read(text, position, is_end=is_end)
+                if fold(character) and not (self._in_word and _binds(character)):
                     end = self._end_of_name(text, position, shown, is_end=is_end)
-                except _Undecided:
-                    break
-            shown.append(MASK if end else character)
-            if end or not unicodedata.combining(character):
+            except _Undecided:
+                break
+            shown.append(MASK if end else text[position:behind])
+            if end or not unicodedata.combining(character[-1]):
                 self._in_word = not end and _binds(character)
-            position = end or position + 1
+            position = end or behind
         self._pending = text[position:]
         released = "".join(shown)
         self._shown_tail = (self._shown_tail + released)[-CUE_REACH:]
@@ -153,8 +160,33 @@ class Masker:
 
     def _speaks_of_itself(self, shown: list[str]) -> bool:
         context = (self._shown_tail + "".join(shown[-CUE_REACH:]))[-CUE_REACH:]
-        sentence = _SENTENCE_END.split(context)[-1]
+        sentence = _SENTENCE_END.split(html.unescape(context))[-1]
         return bool(_SELF_REFERENCE.search(sentence))
+
+
+def _read(text: str, position: int, *, is_end: bool) -> tuple[str, int]:
+    """The character that is shown for what stands here, and where the next one begins. Nothing at the end. Raises
+    `_Undecided` where an entity may still be on its way."""
+    character = text[position : position + 1]
+    if character != "&":
+        return character, position + 1
+    if entity := _ENTITY.match(text, position):
+        return _meant(entity), entity.end()
+    so_far = _ENTITY_SO_FAR.match(text, position)
+    if so_far and so_far.end() == len(text) and not is_end:
+        raise _Undecided
+    return character, position + 1
+
+
+def _meant(entity: re.Match[str]) -> str:
+    """One character, or the letters of a ligature. What is neither is no letter of a name: then it stands for the sign
+    itself."""
+    hexadecimal, decimal, name = entity.groups()
+    if name:
+        found = html5.get(f"{name};", "&")
+        return found if len(found) == 1 or found.isalpha() else "&"
+    code = int(hexadecimal, 16) if hexadecimal else int(decimal)
+    return chr(code) if 0 < code <= 0x10FFFF else "&"
 
 
 def _walk(root: _Node, text: str, start: int, *, is_end: bool) -> list[tuple[int, set[Kind]]]:
@@ -162,21 +194,21 @@ def _walk(root: _Node, text: str, start: int, *, is_end: bool) -> list[tuple[int
     found: list[tuple[int, set[Kind]]] = []
     node, position, n_between = root, start, 0
     while position < len(text):
-        character = text[position]
+        character, behind = _read(text, position, is_end=is_end)
         if letters := fold(character):
             descended = _descend(node, letters)
             if descended is None:
                 return found
             node, n_between = descended, 0
-            if node.kinds and position + 1 == len(text) and not is_end:
+            if node.kinds and behind == len(text) and not is_end:
                 raise _Undecided
-            if node.kinds and not _goes_on(text[position : position + 2]):
-                found.append((position + 1, node.kinds))
+            if node.kinds and not _goes_on(character, _read(text, behind, is_end=is_end)[0]):
+                found.append((behind, node.kinds))
         elif n_between < MAX_BETWEEN and _may_stand_inside(character, node):
             n_between += 1
         else:
             return found
-        position += 1
+        position = behind
     if node.children and not is_end:
         raise _Undecided
     return found
@@ -192,14 +224,15 @@ def _descend(node: _Node, letters: Sequence[str]) -> _Node | None:
 
 
 def _may_stand_inside(character: str, node: _Node) -> bool:
-    if character in UNSEEN or unicodedata.combining(character):
+    kind = unicodedata.category(character)
+    if character in UNSEEN or kind == "Cf" or unicodedata.combining(character):
         return True
-    return node.ends_part and character in GAPS
+    return node.ends_part and (character in GAPS or kind in {"Zs", "Pd"})
 
 
-def _goes_on(border: str) -> bool:
-    """Whether the word goes on behind its first character. "Orion3" is the word Orion and a number."""
-    return len(border) == 2 and all(map(_binds, border)) and border[0].isdigit() == border[1].isdigit()
+def _goes_on(last: str, following: str) -> bool:
+    """Whether the word goes on behind a character of it. "Orion3" is the word Orion and a number."""
+    return _binds(last) and _binds(following) and last.isdigit() == following.isdigit()
 
 
 def _binds(character: str) -> bool:

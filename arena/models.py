@@ -35,10 +35,13 @@ class Voter(models.Model):
 
 class BattleQuerySet(models.QuerySet["Battle"]):
     def with_everything(self) -> "BattleQuerySet":
-        """What a battle's page needs, in a fixed number of queries."""
+        """What a battle's page needs, in a fixed number of queries: its story, and each turn's attempts."""
         answers = Answer.objects.select_related("llm__endpoint").order_by("attempt")
-        turns = Turn.objects.order_by("index").prefetch_related(models.Prefetch("answers", answers))
-        return self.select_related("llm_a", "llm_b", "voter", "vote").prefetch_related(models.Prefetch("turns", turns))
+        attempts = models.Prefetch("answers", answers, to_attr="attempts")
+        turns = Turn.objects.order_by("index").prefetch_related(attempts)  # type: ignore[no-redef]
+        story = models.Prefetch("turns", turns, to_attr="story")
+        battles = self.select_related("llm_a__endpoint", "llm_b__endpoint", "voter", "vote")
+        return battles.prefetch_related(story)  # type: ignore[no-redef]
 
     def open_to(self, voter: Voter | None, user: User | AnonymousUser) -> "BattleQuerySet":
         """Before the vote a battle is its voter's alone; after it, everybody's. Always of people who may see both
@@ -67,6 +70,8 @@ class Battle(models.Model):
 
     is_new = False
     """Only on the object that made the row: whoever began a battle runs its first turn, and nobody else does."""
+    story: list["Turn"]
+    """Its turns in order. Only on an object that was read with everything, or has just begun."""
 
     objects = BattleQuerySet.as_manager()
 
@@ -108,6 +113,8 @@ class Turn(models.Model):
 
     is_new = False
     """Only on the object that made the row, or new attempts in it: whoever made them runs them, and nobody else."""
+    attempts: list["Answer"]
+    """Of both sides, in order. Only on a turn of a battle's story."""
 
     objects = TurnQuerySet.as_manager()
 

@@ -53,7 +53,7 @@ def battle_view(battle: Battle, voter: Voter | None, user: User | AnonymousUser)
         "id": str(battle.pk),
         "url": reverse("arena:battle", args=[battle.pk]),
         "phase": phase.value,
-        "turns": [_turn_view(turn, is_revealed=is_revealed) for turn in battle.turns.all()],
+        "turns": [_turn_view(turn, is_revealed=is_revealed) for turn in battle.story],
         "turn_limit": settings.TURN_LIMIT,
         "can_vote": is_mine and phase == Phase.VOTING,
         "can_continue": is_mine and phase == Phase.VOTING and n_turns < settings.TURN_LIMIT,
@@ -94,7 +94,7 @@ def size_of(llm: LanguageModel) -> str:
 
 def _turn_view(turn: Turn, *, is_revealed: bool) -> TurnView:
     answers = battles.current_answers(turn)
-    attempts = {(answer.side, answer.state) for answer in turn.answers.all()}
+    attempts = {(answer.side, answer.state) for answer in turn.attempts}
     return {
         "index": turn.index,
         "prompt": turn.prompt,
@@ -133,7 +133,7 @@ def _reveal(battle: Battle, user: User | AnonymousUser) -> Reveal:
 
 def _contender(battle: Battle, side: Side, standings: Mapping[int, Standing], audience: Visibility) -> ContenderView:
     llm = battle.llm_a if side == "a" else battle.llm_b
-    attempts = [answer for turn in battle.turns.all() for answer in turn.answers.all() if answer.side == side]
+    attempts = [answer for turn in battle.story for answer in turn.attempts if answer.side == side]
     standing = standings.get(llm.pk)
     return {
         "name": llm.name,

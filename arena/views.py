@@ -1,33 +1,24 @@
 """The battle page, new and by its permalink."""
 
 import uuid
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-from csp.decorators import csp_update
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from arena import battles, voters
 from arena.models import Battle
+from arena.muster import muster
 from arena.presentation import battle_view
 from arena.strings import battle_strings
 from arena.suggestions import suggestions
 from llms.models import LanguageModel
-from llms.pool import Readiness, pool
+from llms.page_policy import shows_model_text
 
 TINY_PARAMETERS = 1_000_000_000
-
-View = TypeVar("View", bound=Callable[..., HttpResponse])
-
-
-def shows_model_text(view: View) -> View:
-    """No string can become markup on such a page, whatever a model writes."""
-    decorate: Any = csp_update({"require-trusted-types-for": ["'script'"], "trusted-types": ["'none'"]})
-    return cast(View, decorate(view))
 
 
 @require_safe
@@ -49,8 +40,17 @@ def battle(request: HttpRequest, battle_id: uuid.UUID) -> HttpResponse:
     return _page(request, dict(battle_view(found, voter, request.user)))
 
 
+@require_safe
+@never_cache
+def readiness(request: HttpRequest) -> JsonResponse:
+    """What an open start page asks while models are being loaded."""
+    present = muster(request.user)
+    return JsonResponse({"ready": len(present.ready), "all": present.n_present, "words": present.words})
+
+
 def _page(request: HttpRequest, view: dict[str, Any] | None) -> HttpResponse:
     contenders = list(LanguageModel.objects.visible_to(request.user).in_battles())
+    present = muster(request.user)
     context = {
         "battle": view,
         "strings": battle_strings(),
@@ -62,8 +62,8 @@ def _page(request: HttpRequest, view: dict[str, Any] | None) -> HttpResponse:
             "negative": list(battles.NEGATIVE_REASONS.items()),
         },
         "tiny_models": any((llm.parameters or TINY_PARAMETERS) < TINY_PARAMETERS for llm in contenders),
-        "n_contenders": len(contenders),
-        "n_ready": sum(pool.readiness(llm) is Readiness.READY for llm in contenders),
+        "n_contenders": present.n_present,
+        "loading_words": present.words,
     }
     response = render(request, "arena/battle.html", context)
     voters.give_cookie(request, response)

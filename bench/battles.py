@@ -1,113 +1,45 @@
 """Many battles at once, through the real server: what is lost, and how long words are on their way.
 
-    python -m bench.battles [--battles 200] [--rate 10] [--tokens 100] [--leavers 0.2] [--database URL]
+    python -m bench.battles [--battles 200] [--rate 10] [--tokens 100] [--ramp 10] [--leavers 0.2]
+                            [--database URL | --bare]
 
 A scripted model server (its own process) writes tokens that carry their number and the moment they were written; Hakem
 runs as `manage.py up` does, with database, masking, pacing and the wait for both sides; readers (this process) open a
-socket each, ask, and read to the end. Nothing is simulated but the model and the voter.
+socket each, ask, and read to the end, or leave in the middle. Nothing is simulated but the model and the voter. With
+`--bare` a mere relay stands in place of Hakem (`bench/relay.py`). Ends with 1 if a token was lost, if anybody met an
+error, or if an answer went on being written for somebody who had left.
 """
 
 import argparse
 import asyncio
 import json
 import os
-import re
 import signal
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from django.conf import settings
-from django.core import signing
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from bench.readers import SECRET, Plan, Reader, read_all
 
 ROOT = Path(__file__).parent.parent
-SECRET = "for the length of one measurement only"
-TOKEN = re.compile(r"n(\d+)t(\d+) ")
-RAMP_SECONDS = 5.0
+OUTLIVES_SOCKET_SECONDS = 1
+CANCELLED_WITHIN_SECONDS = 60.0
+"""Of the last reader's end, on however slow a machine. Nothing is measured by it: what is not cancelled never ends."""
 NO_LIMITS = dict.fromkeys(
-    ("BATTLES_PER_HOUR", "TURNS_PER_MINUTE", "FRAMES_PER_MINUTE", "MAX_ACTIVE_TURNS", "ADDRESS_FACTOR"), "100000"
+    ("BATTLES_PER_HOUR", "FRAMES_PER_MINUTE", "MAX_ACTIVE_TURNS", "ACTIVE_TURNS_PER_VISITOR", "ADDRESS_FACTOR"),
+    "100000",
 )
-
-
-@dataclass
-class Reader:
-    """What one voter saw."""
-
-    is_leaver: bool
-    first_word: float = 0.0
-    texts: dict[str, str] = field(default_factory=lambda: {"a": "", "b": ""})
-    delays: list[float] = field(default_factory=list)
-    """Of each token, from the model server's writing to the voter's reading, in seconds."""
-    failure: str = ""
-
-    def take(self, side: str, text: str, now: float) -> None:
-        seen = len(TOKEN.findall(self.texts[side]))
-        self.texts[side] += text
-        self.delays += [now - int(stamp) / 1e6 for _, stamp in TOKEN.findall(self.texts[side])[seen:]]
-
-    def n_missing(self, n_tokens: int) -> int:
-        numbers = [[int(number) for number, _ in TOKEN.findall(text)] for text in self.texts.values()]
-        return sum(n_tokens - len(found) if found == list(range(len(found))) else n_tokens for found in numbers)
-
-
-def now() -> float:
-    """The clock that the model server stamps with."""
-    return time.clock_gettime(time.CLOCK_MONOTONIC)
-
-
-async def vote_less_battle(port: int, number: int, reader: Reader, options: argparse.Namespace) -> None:
-    await asyncio.sleep(RAMP_SECONDS * number / options.battles)
-    cookie = signed_visitor(f"reader {number}")
-    origin = f"http://127.0.0.1:{port}"
-    address = f"ws://127.0.0.1:{port}/ws/battle/"
-    try:
-        async with connect(
-            address, origin=origin, additional_headers={"Cookie": f"voter={cookie}"}, compression=None, open_timeout=60
-        ) as sock:
-            asked = now()
-            await sock.send(json.dumps({"type": "start", "key": str(uuid.uuid4()), "prompt": "Go."}))
-            await read(sock, reader, asked, options)
-    except (OSError, ConnectionClosed, TimeoutError) as error:
-        reader.failure = f"{type(error).__name__}: {error}"
-
-
-async def read(sock: object, reader: Reader, asked: float, options: argparse.Namespace) -> None:
-    patience = 60 + options.tokens / options.rate * 3
-    async with asyncio.timeout(patience):
-        async for raw in sock:  # type: ignore[attr-defined]
-            frame, moment = json.loads(raw), now()
-            if frame["type"] == "delta":
-                reader.first_word = reader.first_word or moment - asked
-                reader.take(frame["side"], frame["text"], moment)
-            elif frame["type"] == "state":
-                for side, answer in frame["battle"]["turns"][-1]["answers"].items():
-                    reader.take(side, answer["text"][len(reader.texts[side]) :], moment)
-                if frame["battle"]["phase"] in {"voting", "stuck"}:
-                    reader.failure = "" if frame["battle"]["phase"] == "voting" else "an answer failed"
-                    return
-            elif frame["type"] == "error":
-                reader.failure = frame["message"]
-                return
-            if reader.is_leaver and len(reader.delays) > options.tokens // 2:
-                return
-
-
-def signed_visitor(name: str) -> str:
-    if not settings.configured:
-        settings.configure(SECRET_KEY=SECRET)
-    return signing.dumps(name, salt="arena.voter")
-
+WARM_UP = Plan(battles=4, rate=10.0, tokens=5, ramp=0.0, leavers=0.0)
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 # --- the parts that are measured, and the model server ---------------------------------------------------------------
 
@@ -119,7 +51,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(*command: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
     started = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
     try:
         yield started
@@ -151,7 +83,8 @@ for name in ("orion", "lyra"):
 
 
 @contextmanager
-def hakem(models_port: int, database: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def hakem(models_port: int, database: str) -> Iterator[tuple[int, int]]:
+    """Its port, and its process's number."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         environment = {
@@ -161,85 +94,141 @@ def hakem(models_port: int, database: str) -> Iterator[tuple[int, subprocess.Pop
             "LOG_LEVEL": "WARNING",
             "DATABASE_URL": database,
             "ANSWER_TOKEN_LIMIT": "4096",
-            "ACTIVE_TURNS_PER_VISITOR": "100000",
+            "OUTLIVES_SOCKET_SECONDS": str(OUTLIVES_SOCKET_SECONDS),
             **NO_LIMITS,
         }
         for arguments in (["migrate", "--verbosity", "0"], ["shell", "-c", REGISTER.format(port=models_port)]):
-            subprocess.run(
-                [sys.executable, "manage.py", *arguments],
-                cwd=ROOT,
-                env={**os.environ, **environment},
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
+            command = [sys.executable, "manage.py", *arguments]
+            subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.DEVNULL)
         with process(sys.executable, "manage.py", "up", **environment) as server:
             until_it_answers(f"http://127.0.0.1:{port}/healthz")
-            yield port, server
+            yield port, server.pid
 
 
-def memory_of(pid: int) -> float:
-    """Resident, in MB."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+@contextmanager
+def bare_relay(models_port: int) -> Iterator[tuple[int, int]]:
+    port = free_port()
+    with process(sys.executable, "-m", "bench.relay", str(port), str(models_port)) as relay:
+        until_it_answers(f"http://127.0.0.1:{port}/")
+        yield port, relay.pid
 
 
-def statistics_of_models(port: int) -> dict[str, int]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/statistics", timeout=10) as reply:
-        found: dict[str, int] = json.load(reply)
-    return found
+class Meter:
+    """How much memory and processor time a process takes."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._over = threading.Event()
+        self.before = self.peak = self._resident()
+        self._seconds_before = self._seconds()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def seconds(self) -> float:
+        return self._seconds() - self._seconds_before
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.2):
+            self.peak = max(self.peak, self._resident())
+
+    def _resident(self) -> int:
+        """In KB."""
+        lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+    def _seconds(self) -> float:
+        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
 
-# --- the measurement -------------------------------------------------------------------------------------------------
+class Streams(NamedTuple):
+    """What the model server says of its answers."""
+
+    active: int
+    done: int
+    cancelled: int
+
+    def since(self, earlier: "Streams") -> "Streams":
+        return Streams(self.active, self.done - earlier.done, self.cancelled - earlier.cancelled)
 
 
-async def measure(port: int, options: argparse.Namespace) -> list[Reader]:
-    every = round(1 / options.leavers) if options.leavers else 0
-    readers = [Reader(is_leaver=bool(every) and number % every == 0) for number in range(options.battles)]
-    await asyncio.gather(*(vote_less_battle(port, number, reader, options) for number, reader in enumerate(readers)))
-    return readers
+def streams_of(models_port: int) -> Streams:
+    with urllib.request.urlopen(f"http://127.0.0.1:{models_port}/statistics", timeout=10) as reply:
+        return Streams(**json.load(reply))
 
 
-def percentile(values: list[float], share: float) -> float:
-    return statistics.quantiles(values, n=1000)[round(share * 1000) - 1] if len(values) > 1 else float("nan")
+def streams_in_the_end(models_port: int) -> Streams:
+    """Once those of leavers had the time to be cancelled."""
+    end = time.monotonic() + CANCELLED_WITHIN_SECONDS
+    while (streams := streams_of(models_port)).active and time.monotonic() < end:
+        time.sleep(0.2)
+    return streams
 
 
-def report(readers: list[Reader], options: argparse.Namespace) -> None:
+# --- the report ------------------------------------------------------------------------------------------------------
+
+
+def spread(values: list[float]) -> str:
+    if len(values) < 2:
+        return "-"
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return f"p50 {cuts[49]:.2f} s, p99 {cuts[98]:.2f} s, longest {max(values):.2f} s"
+
+
+def report(readers: list[Reader], plan: Plan, streams: Streams) -> bool:
+    """Prints it. Whether all is well."""
     stayed = [reader for reader in readers if not reader.is_leaver]
+    answered = [reader for reader in readers if reader.first_word_after]
     failures = [reader.failure for reader in readers if reader.failure]
-    first = [reader.first_word for reader in readers if reader.first_word]
-    delays = [delay for reader in readers for delay in reader.delays]
-    missing = sum(reader.n_missing(options.tokens) for reader in stayed)
-    print(f"battles {len(readers)}, of which left in the middle {len(readers) - len(stayed)}")
-    print(f"tokens a second a side {options.rate}, tokens a side {options.tokens}")
-    print(f"tokens lost {missing} of {2 * options.tokens * len(stayed)}; errors {len(failures)} {failures[:3]}")
-    print(f"first word: p50 {percentile(first, 0.5):.2f} s, p99 {percentile(first, 0.99):.2f} s")
-    print(f"delay of a token: p50 {percentile(delays, 0.5):.2f} s, p99 {percentile(delays, 0.99):.2f} s")
+    missing = sum(reader.n_missing(plan.tokens) for reader in stayed)
+    print(f"battles {plan.battles} within {plan.ramp:g} s; {len(readers) - len(stayed)} readers left in the middle")
+    print(f"tokens a second a side {plan.rate:g}, tokens a side {plan.tokens}")
+    print(f"tokens lost {missing} of {2 * plan.tokens * len(stayed)}; errors {len(failures)} {failures[:3]}")
+    print(f"socket opened: {spread([reader.connected_after for reader in readers])}")
+    print(f"first word, from the question: {spread([reader.first_word_after for reader in answered])}")
+    print(f"  until it left the model server: {spread([reader.first_token_after for reader in answered])}")
+    print(f"  of that the model itself takes: {1 / plan.rate:.2f} s")
+    print(f"delay of a token, after the model server: {spread([delay for r in readers for delay in r.delays])}")
+    left = len(readers) - len(stayed)
+    print(f"model server: {streams.done} answers ended, {streams.cancelled} cancelled, {streams.active} still open")
+    return not missing and not failures and streams == Streams(0, 2 * len(stayed), 2 * left)
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--battles", type=int, default=200)
     parser.add_argument("--rate", type=float, default=10.0, help="tokens a second a side")
     parser.add_argument("--tokens", type=int, default=100, help="tokens of an answer")
+    parser.add_argument("--ramp", type=float, default=10.0, help="seconds within which all begin; 0 is a burst")
     parser.add_argument("--leavers", type=float, default=0.2, help="share of readers who leave in the middle")
     parser.add_argument("--database", default="", help="postgres://… in place of SQLite")
+    parser.add_argument("--bare", action="store_true", help="a mere relay in place of Hakem")
     options = parser.parse_args()
+    plan = Plan(options.battles, options.rate, options.tokens, options.ramp, options.leavers)
     models_port = free_port()
-    arguments = [str(models_port), str(options.rate), str(options.tokens)]
+    arguments = [str(models_port), str(plan.rate), str(plan.tokens)]
     with (
-        process(sys.executable, "-m", "bench.scripted_models", *arguments),
-        hakem(models_port, options.database) as (port, server),
+        process(sys.executable, "-m", "bench.scripted_models", *arguments) as models,
+        bare_relay(models_port) if options.bare else hakem(models_port, options.database) as (port, pid),
     ):
-        before = memory_of(server.pid)
-        readers = asyncio.run(measure(port, options))
-        after = memory_of(server.pid)
-        report(readers, options)
-        each = (after - before) * 1024 / options.battles
-        print(f"memory {before:.0f} MB before, {after:.0f} after: {each:.0f} KB a battle")
-        if options.leavers:
-            time.sleep(35)  # a turn outlives its reader by thirty seconds
-        print(f"model server: {statistics_of_models(models_port)}")
+        until_it_answers(f"http://127.0.0.1:{models_port}/statistics")
+        asyncio.run(read_all(port, WARM_UP._replace(rate=plan.rate, tokens=plan.tokens)))
+        before, readers_began = streams_of(models_port), time.process_time()
+        meter, models_meter = Meter(pid), Meter(models.pid)
+        readers = asyncio.run(read_all(port, plan))
+        readers_took = time.process_time() - readers_began
+        streams = streams_in_the_end(models_port).since(before)
+        meter.stop()
+        models_meter.stop()
+        is_well = report(readers, plan, streams)
+        each = (meter.peak - meter.before) / plan.battles
+        print(f"memory: {meter.before / 1024:.0f} MB before, {meter.peak / 1024:.0f} at most: {each:.0f} KB a battle")
+        took = f"{meter.seconds():.1f} s, model server {models_meter.seconds():.1f} s, readers {readers_took:.1f} s"
+        print(f"processor: {'relay' if options.bare else 'Hakem'} {took}")
+    return 0 if is_well else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,12 +4,15 @@ python -m bench.scripted_models PORT RATE TOKENS
 """
 
 import asyncio
+import itertools
 import json
 import sys
 import time
 from typing import Any
 
 import uvicorn
+
+from bench.readers import ENDLESS
 
 counts = {"active": 0, "done": 0, "cancelled": 0}
 
@@ -18,10 +21,12 @@ def application(rate: float, n_tokens: int) -> Any:
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        while (await receive()).get("more_body"):
-            pass
+        asked, more = b"", True
+        while more:
+            part = await receive()
+            asked, more = asked + part.get("body", b""), part.get("more_body", False)
         if scope["path"].endswith("/chat/completions"):
-            await _stream(receive, send, rate, n_tokens)
+            await _stream(receive, send, rate, None if ENDLESS.encode() in asked else n_tokens)
         else:
             body = json.dumps(counts if scope["path"] == "/statistics" else {"data": [{"id": "orion"}]}).encode()
             await _start(send, b"application/json")
@@ -34,13 +39,13 @@ async def _start(send: Any, kind: bytes) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
 
 
-async def _stream(receive: Any, send: Any, rate: float, n_tokens: int) -> None:
+async def _stream(receive: Any, send: Any, rate: float, n_tokens: int | None) -> None:
     counts["active"] += 1
     leaving = asyncio.create_task(receive())
     await _start(send, b"text/event-stream")
     began = asyncio.get_running_loop().time()
     try:
-        for number in range(n_tokens):
+        for number in itertools.count() if n_tokens is None else range(n_tokens):
             wait = began + (number + 1) / rate - asyncio.get_running_loop().time()
             await asyncio.wait([leaving], timeout=max(wait, 0))
             if leaving.done():

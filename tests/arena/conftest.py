@@ -14,7 +14,6 @@ from django.core.cache import cache
 from django.test import Client
 
 from arena import consumers, live_turns, streaming, voters
-from arena import visits as visits_module
 from arena.database import in_database
 from arena.live_turns import LiveTurns
 from llms.engines.openai_compatible.server import close_connections
@@ -46,7 +45,6 @@ async def processes(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Processes]
     """Battles that take a fraction of the time that people need to read them."""
     found = Processes()
     monkeypatch.setattr(consumers, "live_turns", found)
-    monkeypatch.setattr(visits_module, "live_turns", found)
     monkeypatch.setattr(consumers, "FOLLOW_SECONDS", 0.05)
     monkeypatch.setattr(live_turns, "FLUSH_SECONDS", 0.05)
     monkeypatch.setattr(streaming, "TICK_SECONDS", 0.001)

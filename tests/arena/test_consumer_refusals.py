@@ -97,7 +97,9 @@ async def test_signing_in_ties_the_voter_to_the_account(rivals, vera, visits, in
 
 
 @pytest.mark.parametrize(
-    "cookie", [None, "", "forged", signing.dumps("me", salt="another salt"), signing.dumps(["me"], salt=voters._SALT)]
+    "cookie",
+    [None, "", "forged", signing.dumps("me", salt="another salt"), signing.dumps(["me"], salt=voters._SALT)],
+    ids=["none", "empty", "forged", "another salt", "no text"],
 )
 async def test_without_a_cookie_of_ours_no_battle_begins(cookie, rivals, visits, in_thread):
     page = await visits.open(visitor=None, cookies={} if cookie is None else {voters.COOKIE: cookie})

@@ -29,8 +29,8 @@ def endless(orion, lyra, monkeypatch):
 
 
 @pytest.fixture
-def soon_abandoned(monkeypatch):
-    monkeypatch.setattr(live_turns, "OUTLIVES_SOCKET_SECONDS", 0.2)
+def soon_abandoned(settings):
+    settings.OUTLIVES_SOCKET_SECONDS = 0.2
 
 
 def has_text(page):
@@ -86,7 +86,7 @@ async def test_a_turn_that_nobody_comes_back_to_is_cut_off(endless, soon_abandon
 async def test_a_turn_whose_voter_left_before_the_first_look_is_cut_off_too(
     endless, soon_abandoned, visits, all_is_over, monkeypatch
 ):
-    monkeypatch.setattr(consumers.BattleConsumer, "_tell_state", lambda self: asyncio.sleep(0))
+    monkeypatch.setattr(consumers.BattleConsumer, "_tell_state", lambda *_: asyncio.sleep(0))
     page = await visits.open()
     await page.start()
     await eventually(lambda: endless.n_running == 2)

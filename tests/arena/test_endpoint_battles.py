@@ -1,14 +1,12 @@
 """Battles of models that are elsewhere: what the voter sees when a server is busy, thinks, or dies."""
 
-from ipaddress import ip_network
-
 import pytest
 
 from arena.models import Answer
 from llms.engines.base import EngineError
 from llms.engines.openai_compatible import engine as engine_module
 from llms.models import Endpoint
-from tests.helpers.model_server import CLOSE, HANG, Script, event, model_server
+from tests.helpers.model_server import CLOSE, HANG, LOOPBACK, Script, event, model_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,7 +20,7 @@ def running():
 @pytest.fixture
 async def serve(running, settings, in_thread, register, monkeypatch):
     """Two models of one endpoint, each by its script."""
-    settings.ENDPOINT_NETWORKS = [ip_network("127.0.0.0/8")]
+    settings.ENDPOINT_NETWORKS = LOOPBACK
     monkeypatch.setattr(engine_module, "LONGEST_PAUSE_SECONDS", 0.5)
 
     async def serve(orion, lyra, **options):

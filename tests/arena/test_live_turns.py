@@ -37,7 +37,7 @@ def new_turn(visitor, in_thread):
 
     async def new_turn():
         battle = await in_thread(battles.start, visitor, key=uuid.uuid4(), prompt="Hello")
-        return await in_thread(battle.turns.get)
+        return await in_thread(transcripts.script_of, battle, visitor.user)
 
     return new_turn
 
@@ -60,7 +60,7 @@ async def has_ended(live):
 
 async def test_begun_twice_at_once_a_turn_runs_once(engine, turns, new_turn, visitor):
     turn = await new_turn()
-    first, second = await asyncio.gather(*(turns.begin(turn, SOMEBODY) for _ in range(2)))
+    first, second = await asyncio.gather(*(turns.begin(turn, turns.places.take(SOMEBODY)) for _ in range(2)))
     assert first is second
     await eventually(lambda: engine.n_running == 2)
     first.break_off(AnswerState.STOPPED)
@@ -69,7 +69,7 @@ async def test_begun_twice_at_once_a_turn_runs_once(engine, turns, new_turn, vis
 
 
 async def test_text_is_saved_while_it_is_written(engine, turns, new_turn, visitor, in_thread):
-    live = await turns.begin(await new_turn(), SOMEBODY)
+    live = await turns.begin(await new_turn(), turns.places.take(SOMEBODY))
 
     async def is_saved():
         rows = await in_thread(lambda: list(Answer.objects.values_list("state", "text", "shown_text")))
@@ -98,7 +98,7 @@ async def test_a_save_that_fails_is_tried_again(
         return flush(*arguments)
 
     monkeypatch.setattr(transcripts, "flush", fail_at_first)
-    live = await turns.begin(await new_turn(), SOMEBODY)
+    live = await turns.begin(await new_turn(), turns.places.take(SOMEBODY))
 
     async def is_saved():
         return await in_thread(lambda: all(Answer.objects.values_list("text", flat=True)))
@@ -121,7 +121,7 @@ async def test_an_answer_whose_end_cannot_be_saved_at_once_is_complete_all_the_s
         return complete(*arguments)
 
     monkeypatch.setattr(transcripts, "complete", fail_at_first)
-    live = await turns.begin(await new_turn(), SOMEBODY)
+    live = await turns.begin(await new_turn(), turns.places.take(SOMEBODY))
     await has_ended(live)
     assert await states() == ["complete", "complete"]
     assert len(errors(caplog)) == 3
@@ -138,7 +138,7 @@ async def test_an_end_that_cannot_be_saved_is_tried_again(
         end_turn(turn_id)
 
     monkeypatch.setattr(transcripts, "end_turn", fail_at_first)
-    live = await turns.begin(await new_turn(), SOMEBODY)
+    live = await turns.begin(await new_turn(), turns.places.take(SOMEBODY))
     live.break_off(AnswerState.STOPPED)
     await has_ended(live)
     assert live.task.exception() is None
@@ -155,7 +155,7 @@ async def test_nobody_waits_for_ever_for_an_end_that_is_never_saved(
         raise DatabaseError("the database is gone")
 
     monkeypatch.setattr(transcripts, "break_off", fail)
-    live = await turns.begin(await new_turn(), SOMEBODY)
+    live = await turns.begin(await new_turn(), turns.places.take(SOMEBODY))
     listener = live.listen()
     live.break_off(AnswerState.STOPPED)
     async with asyncio.timeout(5):
@@ -167,7 +167,7 @@ async def test_nobody_waits_for_ever_for_an_end_that_is_never_saved(
 
 async def test_a_defect_leaves_no_answer_live(engine, turns, new_turn, visitor, monkeypatch, caplog, states):
     monkeypatch.setattr(live_turns.LiveTurn, "_show", lambda *_: 1 / 0)
-    live = await turns.begin(await new_turn(), SOMEBODY)
+    live = await turns.begin(await new_turn(), turns.places.take(SOMEBODY))
     await has_ended(live)
     assert await states() == ["cut_off", "cut_off"]
     assert engine.n_running == 0
@@ -175,7 +175,7 @@ async def test_a_defect_leaves_no_answer_live(engine, turns, new_turn, visitor, 
 
 
 async def test_a_task_that_is_cancelled_from_outside_leaves_no_answer_live(engine, turns, new_turn, visitor, states):
-    live = await turns.begin(await new_turn(), SOMEBODY)
+    live = await turns.begin(await new_turn(), turns.places.take(SOMEBODY))
     await eventually(lambda: engine.n_running == 2)
     live.task.cancel()
     await has_ended(live)
@@ -189,22 +189,22 @@ async def test_the_next_turn_waits_for_the_last_word_of_the_one_before(
     engine = ListeningEngine()
     monkeypatch.setattr(live_turns, "pool", Shelf(orion=engine, lyra=engine))
     first_turn = await new_turn()
-    first = await turns.begin(first_turn, SOMEBODY)
+    first = await turns.begin(first_turn, turns.places.take(SOMEBODY))
 
     async def is_answered():
         return not await in_thread(Answer.objects.exclude(state="complete").exists)
 
     await eventually(is_answered)
-    battle = await in_thread(battles.load, first_turn.battle_id)
-    turn = await in_thread(battles.take_turn, battle, visitor, key=uuid.uuid4(), prompt="And then?")
-    second = await turns.begin(turn, SOMEBODY)
+    turn = await in_thread(lambda: battles.take_turn(first_turn.battle, visitor, key=uuid.uuid4(), prompt="And then?"))
+    script = await in_thread(transcripts.script_of, turn.battle, visitor.user)
+    second = await turns.begin(script, turns.places.take(SOMEBODY))
     assert first.task.done()
     await has_ended(second)
     assert len(engine.conversations) == 4
 
 
 async def test_a_stop_that_comes_again_and_again_is_one_stop(engine, turns, new_turn, visitor, states):
-    live = await turns.begin(await new_turn(), SOMEBODY)
+    live = await turns.begin(await new_turn(), turns.places.take(SOMEBODY))
     for _ in range(200):
         live.break_off(AnswerState.STOPPED)
         live.break_off(AnswerState.CUT_OFF)
@@ -219,7 +219,7 @@ async def test_a_model_that_fails_after_the_stop_is_not_replaced(
     shelf = Shelf()
     monkeypatch.setattr(live_turns, "pool", shelf)
     turn = await new_turn()
-    live = await turns.begin(turn, SOMEBODY)
+    live = await turns.begin(turn, turns.places.take(SOMEBODY))
     live._broken_off_as = AnswerState.STOPPED  # decided, and not yet acted upon
     await has_ended(live)
     assert await states() == ["failed", "failed"]
@@ -231,7 +231,7 @@ async def test_closing_with_nothing_to_close_is_no_trouble(turns):
 
 async def test_the_one_who_tends_comes_and_goes(engine, turns, new_turn, visitor):
     for _ in range(2):
-        live = await turns.begin(await new_turn(), SOMEBODY)
+        live = await turns.begin(await new_turn(), turns.places.take(SOMEBODY))
         assert not turns._tender.done()
         live.break_off(AnswerState.STOPPED)
         await has_ended(live)

@@ -63,6 +63,19 @@ def masked_in_pieces(parts):
         "smollm2-135m-instruct",
         "Smol LM 2 135M Instruct",
         "SmolLM2‑135M",
+        "&#79;rion 7B",
+        "&#x4F;rion 7B",
+        "&#X4f;rion&nbsp;7B",
+        "Ori&#8203;on 7&ZeroWidthSpace;B",
+        "O&shy;rion 7B",
+        "Orion 7&#66;",
+        "Orion&#45;7B",
+        "&Oscr;rion 7B",
+        "Orion&minus;7B",
+        "Orion\u20147B",
+        "O&lrm;rion\u20067B",
+        "Ori&InvisibleTimes;on 7B",
+        "O~~rio~~n 7B",
     ],
 )
 @pytest.mark.parametrize(("before", "after"), [("", ""), ("This is ", ", yes."), ("(", ")"), ("“", "”s"), ("\n", "\n")])
@@ -72,6 +85,32 @@ def test_a_name_is_hidden_however_it_is_written(written, before, after):
     assert not any(letters in fold_all(shown) for letters in ("orion", "smollm", "135m"))
     assert shown.startswith(before)
     assert shown.endswith(after)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["AT&T", "R&D &amp; more", "&#79;", "&#0; &#9999999; &unknown; &#x110000; &", "if (a && b) &c", "&Orion 70B"],
+)
+def test_an_ampersand_is_no_harm(text):
+    assert mask(text, NAMES) == text
+
+
+def test_an_entity_may_come_in_pieces():
+    masker = Masker(NAMES)
+    assert [masker.feed(part) for part in ("It is &", "#7", "9;rion", " 7&#6", "6;, yes")] == [
+        "It is ", "", "", "", f"{MASK}, yes",
+    ]  # fmt: skip
+
+
+def test_an_entity_may_stand_for_two_letters():
+    assert mask("This is &fjlig;ord 3B.", Names(["Fjord 3B"])) == f"This is {MASK}."
+
+
+def test_what_began_like_an_entity_is_shown_when_it_is_none():
+    masker = Masker(NAMES)
+    assert masker.feed("Research &de") == "Research "
+    assert masker.feed("velopment.") == "&development."
+    assert masker.feed(" &am") + masker.finish() == " &am"
 
 
 def fold_all(text):
@@ -164,6 +203,8 @@ def test_a_name_with_a_trade_mark_is_known_without_it():
         "Bana {} diyebilirsin",
         "{} tarafından eğitildim",
         "**{}** tarafından geliştirilen",
+        "&#73; am {}",
+        "I&nbsp;am {}",
         "Ich bin {}",
         "Je suis {}",
         "我是{}",
@@ -231,7 +272,7 @@ def test_half_a_name_does_not_show_when_the_text_was_interrupted():
 
 
 WORDS = "Orion|orion|7|B|Smol|LM2|135M|Instruct|Northlab|I am |by |trained |tarafından|ben|x|é|我是|通义|千问|İ|ı|ﬁ|GPT"
-BETWEEN = " |-|**|. |\n|e\u0301|\u200b|™|_"
+BETWEEN = " |-|**|. |\n|e\u0301|\u200b|™|_|&#79;|&nbsp;|&#8203;|&"
 FRAGMENTS = st.sampled_from(f"{WORDS}|{BETWEEN}".split("|"))
 TEXTS = st.lists(FRAGMENTS, max_size=14).map("".join)
 

@@ -11,12 +11,11 @@ from arena import streaming
 from arena.masking import MASK, Names
 from arena.streaming import Duel, Ended, Shown
 from llms.engines.base import (
-    Deadlines,
     GenerationFailed,
     PromptTooLong,
     TextDelta,
-    within_deadlines,
 )
+from llms.engines.deadlines import Deadlines, within_deadlines
 from tests.helpers.duels import END, NOBODY, STEP, Writer, ends, pace, play, steps, texts, watch, while_both_write
 from tests.helpers.virtual_time import run
 

@@ -30,7 +30,7 @@ def progress_of(answer, text="# Title\n\nIt **was** night", shown="# Title\n\nIt
 
 
 def script_of(battle, visitor):
-    return transcripts.script_of(battles.last_turn(battles.load(battle.pk)), visitor.user)
+    return transcripts.script_of(battles.load(battle.pk), visitor.user)
 
 
 def test_while_it_runs_text_and_state_are_saved(battle, answer):

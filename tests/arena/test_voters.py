@@ -50,6 +50,7 @@ def test_the_cookie_is_secure_where_the_site_is(settings):
         signing.dumps(None, salt=voters._SALT),
         signing.dumps("me", salt=voters._SALT, key="k" * 40),
     ],
+    ids=range(11),  # those that are signed change with each second
 )
 def test_a_cookie_that_is_not_ours_is_replaced(cookie):
     assert voters.id_in({voters.COOKIE: cookie}) is None

@@ -35,7 +35,8 @@ EFFECTS = np.array([0.25, 0.03, 0.02, 0.02])
 RATIOS = (  # what, peer, ours, asked for at so many votes
     ("ratings + intervals from strings", "arena_rank_strings", "ours_strings", {1_000_000: 40}),
     ("ratings from strings (ours with intervals)", "evalica_strings", "ours_strings", {1_000_000: 18}),
-    ("from integer codes, arena-rank from strings", "arena_rank_strings", "ours_codes", {1_000_000: 300}),
+    ("from 64-bit codes, arena-rank from strings", "arena_rank_strings", "ours_codes", {1_000_000: 300}),
+    ("from 8 and 16-bit codes, arena-rank from strings", "arena_rank_strings", "ours_small_codes", {1_000_000: 300}),
     ("from stored counts, arena-rank's data set ready", "arena_rank_ready", "ours_counts", {1_000_000: 200}),
     ("with style + intervals, both from strings", "arena_rank_style", "ours_style_strings", {1_000_000: 30}),
     ("with style + intervals, ours from codes", "arena_rank_style", "ours_style", {10_000_000: 45}),

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from stats.comparisons import Outcome, StatsError
+from stats.comparisons import Outcome
+from stats.errors import StatsError
 from stats.file_tables import BadRow, MissingColumnError
 from stats.rating_command import add_rating_options, check, counted, options_of, save
 from stats.rating_files import as_text, plain

@@ -14,16 +14,10 @@ from scipy.sparse import csr_array
 from scipy.special import expit, pdtr
 
 from stats.bradley_terry import MAX_LOG_ODDS_STEP, RATING_PER_STRENGTH, BradleyTerryFit, indicator
-from stats.comparisons import (
-    FloatArray,
-    IntArray,
-    InvalidLevelError,
-    InvalidWeightError,
-    LengthMismatchError,
-    Outcome,
-    PairCounts,
-)
+from stats.comparisons import FloatArray, IntArray, Outcome, PairCounts
+from stats.errors import InvalidLevelError, InvalidWeightError
 from stats.laplacian import Grounded, laplacian
+from stats.odds import chances
 from stats.uncertainty import two_sided_quantile
 
 N_RESAMPLES: Final = 1000
@@ -51,14 +45,17 @@ class Bootstrap:
 
     @property
     def lower(self) -> FloatArray:
+        """Percentile of the draws (Efron 1979, "Bootstrap methods: another look at the jackknife"), (n_items,)."""
         return np.asarray(np.quantile(self.draws, (1 - self.confidence_level) / 2, axis=0))
 
     @property
     def upper(self) -> FloatArray:
+        """Shape (n_items,), in rating points."""
         return np.asarray(np.quantile(self.draws, (1 + self.confidence_level) / 2, axis=0))
 
     @property
     def standard_error(self) -> FloatArray:
+        """Standard deviation of the draws, shape (n_items,), in rating points."""
         return np.asarray(self.draws.std(axis=0))
 
 
@@ -139,10 +136,7 @@ class _Board:
 
 def _check(counts: PairCounts, fit: BradleyTerryFit, n_resamples: int, confidence_level: float) -> None:
     two_sided_quantile(confidence_level)
-    if counts.n_items != len(fit.strengths):
-        raise LengthMismatchError(
-            f"The fit is of {len(fit.strengths)} items and the counts are of {counts.n_items}: not the same data."
-        )
+    fit.check_is_of(counts)
     if fit.prior is not None:
         raise InvalidLevelError("Resampled votes know nothing of a prior: fit without one.")
     if not isinstance(n_resamples, int | np.integer) or n_resamples < 1:
@@ -156,7 +150,7 @@ def _board(counts: PairCounts, fit: BradleyTerryFit) -> _Board:
     three = np.stack([indicator({Outcome.LEFT}), indicator({Outcome.RIGHT}), indicator(fit.half_wins)])
     totals, squares = three @ votes.totals.T, three @ votes.squares.T
     log_odds = strengths[votes.left] - strengths[votes.right]
-    bend = expit(log_odds) * expit(-log_odds)
+    bend = np.multiply(*chances(log_odds))
     information = laplacian(votes.left, votes.right, weight=totals.sum(axis=0) * bend, n_items=votes.n_items)
     signs = np.repeat([1.0, -1.0], len(bend))
     places = np.concatenate([votes.left, votes.right]), np.tile(np.arange(len(bend)), 2)
@@ -166,7 +160,7 @@ def _board(counts: PairCounts, fit: BradleyTerryFit) -> _Board:
         ends=csr_array((signs, places), shape=(votes.n_items, len(bend))),
         votes=_poisson_cells(np.divide(totals**2, squares, out=np.zeros_like(totals), where=squares > 0).ravel()),
         weight=np.divide(squares, totals, out=np.zeros_like(totals), where=totals > 0)[:, :, np.newaxis],
-        information_of_items=np.diagonal(information)[:, np.newaxis],
+        information_of_items=np.diagonal(information)[:, np.newaxis].copy(),
         strengths=strengths[:, np.newaxis],
         bend=bend[:, np.newaxis],
         information=Grounded(information),

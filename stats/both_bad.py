@@ -13,8 +13,10 @@ import numpy as np
 from scipy.special import expit
 
 from stats.bradley_terry import HALF_WINS, RATING_PER_STRENGTH, Anchor, BradleyTerryFit, Gauge, fit
-from stats.comparisons import FloatArray, IntArray, LengthMismatchError, Outcome, PairCounts, sums_at
+from stats.comparisons import FloatArray, IntArray, Outcome, PairCounts, sums_at
+from stats.errors import LengthMismatchError
 from stats.laplacian import laplacian
+from stats.number_checks import check_square
 from stats.uncertainty import PRIOR_VOTES, PairVotes, Uncertainty, check_options, prior_share, sandwich_covariance
 
 
@@ -70,6 +72,7 @@ def bar_sandwich(
             f"The fit is of {len(fit.strengths)} items, the bar among them, and the counts are of {counts.n_items}."
         )
     n_items = len(fit.strengths)
+    check_square(n_items)
     covariance = np.full((n_items, n_items), np.nan)
     inside = np.ix_(fit.rated, fit.rated)
     if fit.rated.any():

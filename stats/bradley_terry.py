@@ -13,22 +13,21 @@ from enum import StrEnum
 from typing import Final, NamedTuple, overload
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
-from stats.comparisons import (
-    BoolArray,
-    FloatArray,
+from stats.comparisons import BoolArray, Comparisons, FloatArray, Outcome, PairCounts
+from stats.connectivity import Connectivity, ItemStatus, PairPoints, connectivity
+from stats.errors import (
     InvalidLevelError,
     InvalidWeightError,
     ItemIndexError,
-    Outcome,
-    PairCounts,
+    LengthMismatchError,
     UnknownOutcomeError,
     UnratedItemError,
-    sums_at,
 )
-from stats.connectivity import Connectivity, ItemStatus, PairPoints, connectivity
-from stats.laplacian import laplacian, solve_grounded, solve_positive
+from stats.laplacian import Grounded, laplacian, solve_positive
+from stats.number_checks import check_square
+from stats.odds import chances
 
 RATING_SCALE: Final = (
     400  # points between two items of which the better one wins RATING_BASE times as often as it loses
@@ -46,7 +45,8 @@ MAX_LOG_ODDS_STEP: Final = 1.5
 # The Newton decrement bounds how far any difference is from the maximum, in units of its model-based standard error;
 # a step of that many log-odds leaves about their product of it. From near the maximum this falls quadratically.
 ACCURACY: Final = 1e-9
-MAX_ITERATIONS: Final = 100  # 5 or 6 are usual; each adds about one to the log-odds of a very one-sided pair
+CERTAIN: Final = 0.98  # how far a first guess believes that the share of points an item scored is its chance to win
+MAX_ITERATIONS: Final = 100  # 4 or 5 are usual; each adds about one to the log-odds of a very one-sided pair
 
 
 class Gauge(StrEnum):
@@ -83,31 +83,47 @@ class NormalPrior(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class BradleyTerryFit:
-    """Arrays of shape (n_items,), NaN for every item that is not rated.
+class StrengthFit:
+    """What every fit of strengths has. Arrays of shape (n_items,), NaN for every item that is not rated.
 
     `strengths` are in natural-log units, `ratings` on the 400-point scale. `gauge_weights` sum to one: the average of
-    the strengths under them is zero. `gradient_norm` is the largest difference, in points, between what an item scored
-    and what the fit expects of it. A fit that is not `converged` ran out of iterations and is not to be published.
+    the strengths under them is zero. A fit that is not `converged` ran out of iterations and is not to be published.
     """
 
     strengths: FloatArray
     ratings: FloatArray
     connectivity: Connectivity
     gauge_weights: FloatArray
-    half_wins: frozenset[Outcome]
     converged: bool
-    n_iterations: int
-    gradient_norm: float
-    prior: NormalPrior | None = None
 
     @property
     def statuses(self) -> tuple[ItemStatus, ...]:
+        """Of each item, why it has a strength or has none; n_items long."""
         return self.connectivity.statuses
 
     @property
     def rated(self) -> BoolArray:
+        """Shape (n_items,): which items have a strength."""
         return np.isfinite(self.strengths)
+
+    def check_is_of(self, data: PairCounts | Comparisons) -> None:
+        """Raises LengthMismatchError: data of another number of items."""
+        if data.n_items != len(self.strengths):
+            what = "counts" if isinstance(data, PairCounts) else "comparisons"
+            raise LengthMismatchError(
+                f"The fit is of {len(self.strengths)} items and the {what} are of {data.n_items}: not the same data."
+            )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BradleyTerryFit(StrengthFit):
+    """`gradient_norm` is the largest difference, in points, between what an item scored and what the fit expects of
+    it."""
+
+    half_wins: frozenset[Outcome]
+    n_iterations: int
+    gradient_norm: float
+    prior: NormalPrior | None = None
 
     @property
     def provisional(self) -> BoolArray:
@@ -116,6 +132,8 @@ class BradleyTerryFit:
 
 
 class Maximum(NamedTuple):
+    """Strengths (n_items,) in natural-log units, in no gauge; `gradient_norm` as in `BradleyTerryFit`."""
+
     strengths: FloatArray
     converged: bool
     n_iterations: int
@@ -209,12 +227,13 @@ def _linked(links: Connectivity) -> BoolArray:
 
 
 def maximum(points: PairPoints, max_iterations: int, *, precision: float) -> Maximum:
-    """Newton's method from equal strengths, on items that are all tied together, or held by a prior.
+    """Newton's method from `_start`, on items that are all tied together, or held by a prior.
 
     A long step is taken in full if it still leads uphill at its end: what is concave has then risen all the way.
-    Otherwise it is shortened to MAX_LOG_ODDS_STEP.
+    Otherwise it is shortened to MAX_LOG_ODDS_STEP. Raises TooManyItemsError.
     """
-    strengths = np.zeros(points.n_items)
+    check_square(points.n_items)
+    strengths = _start(points)
     gradient, bend = _slopes(points, strengths, precision)
     converged = points.n_items == 0
     n_iterations = 0
@@ -231,21 +250,30 @@ def maximum(points: PairPoints, max_iterations: int, *, precision: float) -> Max
     return Maximum(strengths, converged, n_iterations, float(np.abs(gradient).max(initial=0.0)))
 
 
+def _start(points: PairPoints) -> FloatArray:
+    """The log-odds of what each item scored, plus the mean of the same of those it met: one Newton step less."""
+    left, right, total = points.left, points.right, points.total
+    met = points.total_per_item()
+    won = points.at_items(points.left_points, points.right_points)
+    share = np.divide(won, met, out=np.full(points.n_items, 0.5), where=met > 0)
+    alone = logit((1 - CERTAIN) / 2 + CERTAIN * share)
+    opponents = points.at_items(total * alone[right], total * alone[left])
+    return np.asarray(alone + np.divide(opponents, met, out=opponents, where=met > 0))
+
+
 def _newton_step(points: PairPoints, bend: FloatArray, *, gradient: FloatArray, precision: float) -> FloatArray:
     information = laplacian(points.left, points.right, weight=bend, n_items=points.n_items)
     if precision:
         return solve_positive(information + precision * np.eye(points.n_items), gradient)
-    return solve_grounded(information, gradient)
+    return Grounded(information).solve(gradient)
 
 
 def _slopes(points: PairPoints, strengths: FloatArray, precision: float) -> tuple[FloatArray, FloatArray]:
     """Points scored minus points expected, per item; and n p(1-p) per pair, the weights of the second derivatives."""
     log_odds = strengths[points.left] - strengths[points.right]
-    p, q = expit(log_odds), expit(-log_odds)  # q is 1 - p without the cancellation
+    p, q = chances(log_odds)
     surplus = points.left_points * q - points.right_points * p
-    gained = sums_at(points.left, surplus, length=points.n_items)
-    lost = sums_at(points.right, surplus, length=points.n_items)
-    return gained - lost - precision * strengths, points.total * p * q
+    return points.at_items(surplus, -surplus) - precision * strengths, points.total * p * q
 
 
 def gauge_weights(
@@ -259,8 +287,7 @@ def gauge_weights(
         return weights, gauge.rating
     importance = np.ones(among_rated.n_items)
     if Gauge(gauge) is Gauge.VOTE_WEIGHTED_MEAN:
-        ends = np.concatenate([among_rated.left, among_rated.right])
-        importance = sums_at(ends, np.tile(among_rated.total, 2), length=among_rated.n_items)
+        importance = among_rated.total_per_item()
     weights[rated] = importance / (importance.sum() or 1.0)
     return weights, ANCHOR_RATING
 

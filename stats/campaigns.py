@@ -6,15 +6,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from stats.comparisons import (
-    Comparisons,
-    FloatArray,
-    IntArray,
-    InvalidLevelError,
-    InvalidWeightError,
-    LengthMismatchError,
-    sums_at,
-)
+from stats.comparisons import Comparisons, FloatArray, IntArray, sums_at
+from stats.errors import InvalidLevelError, InvalidWeightError, LengthMismatchError
 from stats.suspicions import log_pushed
 from stats.vote_predictions import LEFT, RIGHT, VoteHistory, columns_of, predictions
 from stats.voters import ALPHA, rows
@@ -27,6 +20,8 @@ SHARES: Final = ((1, 0.05, 0.0), (1, 0.2, 0.0), (1, 0.5, 0.0), (3, 0.7, 0.02))
 
 
 class CampaignRules(NamedTuple):
+    """Length of a window in seconds, and the share of false alarms over all tests together."""
+
     window_seconds: float = WINDOW_SECONDS
     alpha: float = ALPHA
 

@@ -1,20 +1,7 @@
 """Comparisons as arrays, and their sufficient statistics: the sums per pair that every fit needs.
 
-Items are numbered 0 to n_items - 1; who they are is the caller's business. Whatever is wrong with the numbers, or with
-a question about them, is raised as one of:
-
-StatsError
-├── LengthMismatchError      arrays that belong together differ in length
-├── ItemIndexError           an item number, or a number of items, that is not one
-├── SelfPairError            an item compared with itself
-├── UnknownOutcomeError      an outcome outside `Outcome`, or of no use where it was given
-├── InvalidWeightError       a weight or a count that is negative, not a number, or too large or small to be squared
-├── InvalidLevelError        a confidence level, a number of draws or another setting outside its range
-├── UnratedItemError         an item without a rating was asked to anchor the scale
-├── InvalidCovariateError    a covariate that is not a number for every comparison
-├── CollinearCovariatesError covariates that others, or the items themselves, already say
-├── SeparatedCovariatesError covariates that tell every outcome, so that no coefficient is too large for them
-└── IllConditionedError      weights so far apart in size that float64 cannot solve for the ratings
+Items are numbered 0 to n_items - 1; who they are is the caller's business. Whatever is wrong with the numbers is raised
+as a `StatsError` of `stats.errors`.
 """
 
 import math
@@ -26,48 +13,26 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from stats.pair_tables import chunks, distinct, outside, table, worth_a_table
+from stats.errors import (
+    InvalidWeightError,
+    LengthMismatchError,
+    SelfPairError,
+    UnknownOutcomeError,
+)
+from stats.number_checks import (
+    as_int64,
+    as_numbers,
+    as_whole_numbers,
+    check_item,
+    check_numbering,
+    check_sums,
+    check_weights,
+)
+from stats.pair_tables import AnyIntArray, CountArray, Triple, distinct, outside, table, worth_a_table
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-
-
-class StatsError(ValueError):
-    """Anything this package refuses; the message is a sentence for whoever passed the numbers in."""
-
-
-class LengthMismatchError(StatsError): ...
-
-
-class ItemIndexError(StatsError): ...
-
-
-class SelfPairError(StatsError): ...
-
-
-class UnknownOutcomeError(StatsError): ...
-
-
-class InvalidWeightError(StatsError): ...
-
-
-class InvalidLevelError(StatsError): ...
-
-
-class UnratedItemError(StatsError): ...
-
-
-class InvalidCovariateError(StatsError): ...
-
-
-class CollinearCovariatesError(StatsError): ...
-
-
-class SeparatedCovariatesError(StatsError): ...
-
-
-class IllConditionedError(StatsError): ...
 
 
 class Outcome(IntEnum):
@@ -80,8 +45,6 @@ class Outcome(IntEnum):
 
 
 ONE: Final = np.float64(1.0)
-LARGEST_WEIGHT: Final = 1e100  # its square is a number too; 1 / LARGEST_WEIGHT is the smallest above 0
-MOST_ITEMS: Final = 2**24
 SELF_PAIR: Final = "Item {} was compared with itself, which says nothing about it."
 TURNED_ROUND: Final = np.array([Outcome.RIGHT, Outcome.LEFT, Outcome.TIE, Outcome.BOTH_BAD])
 
@@ -111,21 +74,25 @@ class Comparisons:
         weight: npt.ArrayLike | None = None,
     ) -> Self:
         """Take anything numpy can read; without `weight` every comparison counts once. Raises StatsError."""
-        lefts = _whole_numbers(left, "left")
+        lefts = as_int64(left, "left")
         return cls(
             left=lefts,
-            right=_whole_numbers(right, "right"),
-            outcome=_whole_numbers(outcome, "outcome", error=UnknownOutcomeError),
-            weight=np.broadcast_to(ONE, lefts.shape) if weight is None else _numbers(weight),
+            right=as_int64(right, "right"),
+            outcome=as_int64(outcome, "outcome", error=UnknownOutcomeError),
+            weight=np.broadcast_to(ONE, lefts.shape) if weight is None else as_numbers(weight),
             n_items=n_items,
         )
 
     def __post_init__(self) -> None:
-        self._check_lengths()
-        self._check_items()
+        shapes = {name: getattr(self, name).shape for name in ("left", "right", "outcome", "weight")}
+        if len(set(shapes.values())) > 1 or self.left.ndim != 1:
+            raise LengthMismatchError(f"left, right, outcome and weight must be equally long lists, not {shapes}.")
+        check_numbering(self.n_items, self.left, self.right)
+        if (same := self.left == self.right).any():
+            raise SelfPairError(SELF_PAIR.format(self.left[same][0]))
         _check_outcomes(self.outcome)
         if not self.is_plain:
-            _check_weights(self.weight)
+            check_weights(self.weight)
 
     @property
     def is_plain(self) -> bool:
@@ -136,16 +103,6 @@ class Comparisons:
         """Some of the comparisons, or all of them in another order."""
         left, right, outcome = self.left[which], self.right[which], self.outcome[which]
         return replace(self, left=left, right=right, outcome=outcome, weight=self.weight[which])
-
-    def _check_lengths(self) -> None:
-        shapes = {name: getattr(self, name).shape for name in ("left", "right", "outcome", "weight")}
-        if len(set(shapes.values())) > 1 or self.left.ndim != 1:
-            raise LengthMismatchError(f"left, right, outcome and weight must be equally long lists, not {shapes}.")
-
-    def _check_items(self) -> None:
-        _check_numbering(self.n_items, self.left, self.right)
-        if (same := self.left == self.right).any():
-            raise SelfPairError(SELF_PAIR.format(self.left[same][0]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -169,36 +126,34 @@ class PairCounts:
         shapes = {"right": self.left.shape, "totals": (*self.left.shape, 4), "squares": (*self.left.shape, 4)}
         if any(getattr(self, name).shape != shape for name, shape in shapes.items()):
             raise LengthMismatchError(f"Of {len(self.left)} pairs the arrays must have the shapes {shapes}.")
-        _check_numbering(self.n_items, self.left, self.right)
+        check_numbering(self.n_items, self.left, self.right)
         if (self.left >= self.right).any() or (np.diff(self.left * self.n_items + self.right) <= 0).any():
             raise SelfPairError("Pairs must be given once each, in ascending order, the lower item number on the left.")
-        _check_sums(self.totals, self.squares)
+        check_sums(self.totals, self.squares)
 
     @classmethod
     def from_arrays(cls, left: npt.ArrayLike, right: npt.ArrayLike, *, outcome: npt.ArrayLike, n_items: int) -> Self:
         """Count plain votes as `from_comparisons` does, but in one reading of the arrays. Raises StatsError."""
+        check_numbering(n_items)
         columns = np.asarray(left), np.asarray(right), np.asarray(outcome)
-        if (
-            len({column.shape for column in columns}) > 1
-            or columns[0].ndim != 1
-            or not worth_a_table(n_items, columns[0].size)
-        ):
+        unequal = len({column.shape for column in columns}) > 1 or columns[0].ndim != 1
+        if unequal or not worth_a_table(n_items, columns[0].size):
             return cls.from_comparisons(Comparisons.from_arrays(left, right, outcome=outcome, n_items=n_items))
-        parts = ([column[rows] for column in columns] for rows in chunks(columns[0].size))
-        counted = table((_checked(part, n_items) for part in parts), n_items)
+        counted = table(lambda rows: _checked([column[rows] for column in columns], n_items), columns[0].size, n_items)
         if (same := np.flatnonzero(np.diagonal(counted, axis1=1, axis2=2).any(axis=0))).size:
             raise SelfPairError(SELF_PAIR.format(same[0]))
         return cls._of_table(counted)
 
     @classmethod
     def from_comparisons(cls, comparisons: Comparisons) -> Self:
+        """Add up weights and squared weights, those of (i, j) and of (j, i) as one pair."""
         if not comparisons.is_plain:
             return cls._fold(comparisons, squares=comparisons.weight**2)
         left, right, outcome = comparisons.left, comparisons.right, comparisons.outcome
         if not worth_a_table(comparisons.n_items, left.size):
             return cls.from_repeated(comparisons)
-        parts = ((left[rows], right[rows], outcome[rows]) for rows in chunks(left.size))
-        return cls._of_table(table(parts, comparisons.n_items))
+        counted = table(lambda rows: (left[rows], right[rows], outcome[rows]), left.size, comparisons.n_items)
+        return cls._of_table(counted)
 
     @classmethod
     def from_repeated(cls, comparisons: Comparisons) -> Self:
@@ -207,10 +162,7 @@ class PairCounts:
 
     @classmethod
     def from_cells(cls, cells: Iterable[tuple[int, int, int, float]], *, n_items: int) -> Self:
-        """Take rows (left, right, outcome, n) as a database's GROUP BY gives them, in any order, repeated or not.
-
-        `n` is a number of plain votes, so n votes weigh as n and vary as n. Raises StatsError.
-        """
+        """Take rows (left, right, outcome, n plain votes) in any order, as GROUP BY gives them. Raises StatsError."""
         left, right, outcome, n = _columns(cells, n_columns=4)
         return cls.from_repeated(Comparisons.from_arrays(left, right, outcome=outcome, weight=n, n_items=n_items))
 
@@ -220,17 +172,23 @@ class PairCounts:
 
         With w = 1 / P these are the sums that make votes on unevenly drawn pairs count as if all had been drawn alike
         (Horvitz and Thompson 1952, "A generalization of sampling without replacement from a finite universe"), and
-        the second is what the larger variance of such a fit is computed from. Raises StatsError.
-        """
+        the second is what the larger variance of such a fit is computed from. Raises StatsError."""
         left, right, outcome, total, squared = _columns(cells, n_columns=5)
         comparisons = Comparisons.from_arrays(left, right, outcome=outcome, weight=total, n_items=n_items)
-        squares = _numbers(squared)
-        _check_sums(comparisons.weight, squares)
-        return cls._fold(comparisons, squares=squares)
+        return cls.from_sums(comparisons, squares=squared)
+
+    @classmethod
+    def from_sums(cls, comparisons: Comparisons, *, squares: npt.ArrayLike) -> Self:
+        """Take sums of weights for comparisons, and of squared weights, shape (n_comparisons,). Raises StatsError."""
+        numbers = as_numbers(squares)
+        if numbers.shape != comparisons.weight.shape:
+            raise LengthMismatchError(f"There are {len(comparisons.weight)} sums and squares of shape {numbers.shape}.")
+        check_sums(comparisons.weight, numbers)
+        return cls._fold(comparisons, squares=numbers)
 
     def with_pair_weights(self, weight: npt.ArrayLike) -> Self:
         """The same comparisons, those of a pair times its `weight` above 0, shape (n_pairs,). Raises StatsError."""
-        factors = _numbers(weight)
+        factors = as_numbers(weight)
         if factors.shape != self.left.shape:
             raise LengthMismatchError(f"There are {len(self.left)} pairs and weights of shape {factors.shape}.")
         valid = np.isfinite(factors) & (factors > 0)
@@ -241,10 +199,7 @@ class PairCounts:
             return replace(self, totals=self.totals * column, squares=self.squares * column**2)
 
     def with_equal_pairs(self, *, min_votes: float = 50.0) -> Self:
-        """Every pair counts as one vote, however often it met, and proportionally less below `min_votes` comparisons.
-
-        That is arena-rank's `reweighted`: each vote weighs 1 / max(n, min_votes) of its pair.
-        """
+        """Each vote weighs 1 / max(n, min_votes), n being the votes on its pair: arena-rank's `reweighted`."""
         if not 0 < min_votes < math.inf:
             raise InvalidWeightError(f"The least number of votes of a full pair must be above 0, not {min_votes}.")
         return self.with_pair_weights(1 / np.maximum(self.totals.sum(axis=1), min_votes))
@@ -268,12 +223,19 @@ class PairCounts:
         )
 
     @classmethod
-    def _of_table(cls, counted: IntArray) -> Self:
+    def _of_table(cls, counted: CountArray) -> Self:
         """From `pair_tables.table`, of which (i, j) and (j, i) are one pair."""
-        folded = counted + counted[TURNED_ROUND].swapaxes(1, 2)
-        left, right = np.nonzero(np.triu(folded.any(axis=0), 1))
-        totals = folded[:, left, right].T.astype(np.float64, order="C")
-        return cls(left=left, right=right, totals=totals, squares=totals, n_items=counted.shape[1])
+        n_items = counted.shape[1]
+        met = np.bitwise_or.reduce(counted, axis=0)
+        cells = np.flatnonzero(np.triu(met | met.T, 1))
+        left = cells // max(n_items, 1)
+        right = cells - left * n_items
+        turned_round = right * n_items + left
+        totals = np.empty((len(left), len(Outcome)))
+        for outcome in Outcome:
+            there, back = counted[outcome].ravel(), counted[TURNED_ROUND[outcome]].ravel()
+            np.add(there.take(cells), back.take(turned_round), out=totals[:, outcome])
+        return cls(left=left, right=right, totals=totals, squares=totals, n_items=n_items)
 
     @classmethod
     def _fold(cls, comparisons: Comparisons, *, squares: FloatArray) -> Self:
@@ -294,22 +256,27 @@ class PairCounts:
 
     @property
     def wins_left(self) -> FloatArray:
+        """Sum of the weights of what the left item won, shape (n_pairs,)."""
         return self.totals[:, Outcome.LEFT]
 
     @property
     def wins_right(self) -> FloatArray:
+        """Sum of the weights of what the right item won, shape (n_pairs,)."""
         return self.totals[:, Outcome.RIGHT]
 
     @property
     def ties(self) -> FloatArray:
+        """Sum of the weights of the ties, shape (n_pairs,)."""
         return self.totals[:, Outcome.TIE]
 
     @property
     def both_bad(self) -> FloatArray:
+        """Sum of the weights of what both lost, shape (n_pairs,)."""
         return self.totals[:, Outcome.BOTH_BAD]
 
     @property
     def n_comparisons(self) -> float:
+        """Sum of all weights: of plain votes, how many there are."""
         return float(self.totals.sum())
 
     def comparisons_per_item(self) -> FloatArray:
@@ -329,17 +296,11 @@ def sums_at(index: IntArray, values: FloatArray, *, length: int) -> FloatArray:
     return np.bincount(index, values, minlength=length).astype(np.float64, copy=False)
 
 
-def check_item(item: int, n_items: int) -> None:
-    """Raise ItemIndexError unless `item` is the number of one of `n_items` items."""
-    if not isinstance(item, int | np.integer) or not 0 <= item < n_items:
-        raise ItemIndexError(f"{item} is not the number of one of {n_items} items (0 is the first).")
-
-
-def _checked(part: list[npt.NDArray[np.generic]], n_items: int) -> tuple[IntArray, IntArray, IntArray]:
+def _checked(part: list[npt.NDArray[np.generic]], n_items: int) -> Triple:
     """Left, right and outcome of some plain votes, which may still name an item twice. Raises StatsError."""
-    left, right = _whole_numbers(part[0], "left"), _whole_numbers(part[1], "right")
-    outcome = _whole_numbers(part[2], "outcome", error=UnknownOutcomeError)
-    _check_numbering(n_items, left, right)
+    left, right = as_whole_numbers(part[0], "left"), as_whole_numbers(part[1], "right")
+    outcome = as_whole_numbers(part[2], "outcome", error=UnknownOutcomeError)
+    check_numbering(n_items, left, right)
     _check_outcomes(outcome)
     return left, right, outcome
 
@@ -351,47 +312,7 @@ def _columns(rows: Iterable[tuple[float, ...]], *, n_columns: int) -> list[tuple
     return list(zip(*listed, strict=True)) if listed else [()] * n_columns
 
 
-def _numbers(values: npt.ArrayLike) -> FloatArray:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidWeightError(f"Weights and counts must be numbers: {error}.") from error
-
-
-def _check_weights(weight: FloatArray) -> None:
-    valid = (weight == 0) | ((weight >= 1 / LARGEST_WEIGHT) & (weight <= LARGEST_WEIGHT))
-    if not valid.all():
-        raise InvalidWeightError(
-            f"A weight or count is 0 or between {1 / LARGEST_WEIGHT} and {LARGEST_WEIGHT}, not {weight[~valid][0]}."
-        )
-
-
-def _check_sums(totals: FloatArray, squares: FloatArray) -> None:
-    finite = np.isfinite(totals) & np.isfinite(squares)
-    valid = finite & (totals >= 0) & (squares >= 0) & ((totals > 0) == (squares > 0))
-    if not valid.all():
-        raise InvalidWeightError(
-            "Sums of weights and of squared weights must be finite and from 0 up, and either both 0 or neither, "
-            f"not {totals[~valid][0]} and {squares[~valid][0]}."
-        )
-
-
-def _check_numbering(n_items: int, *sides: IntArray) -> None:
-    if not isinstance(n_items, int | np.integer) or not 0 <= n_items <= MOST_ITEMS:
-        raise ItemIndexError(f"The number of items cannot be {n_items}.")
-    for items in sides:
-        if (stranger := outside(items, n_items)) is not None:
-            check_item(stranger, n_items)
-
-
-def _check_outcomes(outcome: IntArray) -> None:
+def _check_outcomes(outcome: AnyIntArray) -> None:
     if (unknown := outside(outcome, len(Outcome))) is not None:
         named = ", ".join(f"{each.value} ({each.name})" for each in Outcome)
         raise UnknownOutcomeError(f"{unknown} is no outcome; the outcomes are {named}.")
-
-
-def _whole_numbers(values: npt.ArrayLike, name: str, *, error: type[StatsError] = ItemIndexError) -> IntArray:
-    array = np.asarray(values)
-    if array.size and array.dtype.kind not in "iu":  # an empty list arrives as floats
-        raise error(f"{name} must hold whole numbers, not {array.dtype}.")
-    return array.astype(np.int64, copy=False)

@@ -18,7 +18,8 @@ from stats.bradley_terry import (
     fit,
     half_points,
 )
-from stats.comparisons import FloatArray, InvalidWeightError, LengthMismatchError, Outcome, PairCounts
+from stats.comparisons import FloatArray, Outcome, PairCounts
+from stats.errors import InvalidWeightError, LengthMismatchError
 from stats.uncertainty import PRIOR_VOTES, Uncertainty, sandwich
 
 

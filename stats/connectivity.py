@@ -7,6 +7,7 @@ is answered before any fit: a fit that runs regardless returns wherever its iter
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from stats.comparisons import BoolArray, FloatArray, IntArray, sums_at
+from stats.pair_tables import SMALL_TABLE
 
+MOST_STEPS: Final = 3
 LabelArray = npt.NDArray[np.int32]  # what scipy numbers components with
 
 
@@ -47,6 +50,7 @@ class Connectivity:
 
     @property
     def rated(self) -> BoolArray:
+        """Shape (n_items,)."""
         return np.array([status is ItemStatus.RATED for status in self.statuses], dtype=np.bool_)
 
 
@@ -62,7 +66,17 @@ class PairPoints:
 
     @property
     def total(self) -> FloatArray:
+        """The points of both sides: how many comparisons counted, shape (n_pairs,)."""
         return self.left_points + self.right_points
+
+    def at_items(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        """Add up what each pair gives to its two items, shapes (n_pairs,); shape (n_items,)."""
+        return sums_at(self.left, left, length=self.n_items) + sums_at(self.right, right, length=self.n_items)
+
+    def total_per_item(self) -> FloatArray:
+        """The points of all pairs of each item, both sides', shape (n_items,)."""
+        total = self.total
+        return self.at_items(total, total)
 
     def among(self, chosen: BoolArray) -> "PairPoints":
         """The pairs between chosen items, which are renumbered from 0 in their order."""
@@ -81,11 +95,12 @@ class PairPoints:
 
 def connectivity(points: PairPoints) -> Connectivity:
     """Group the items and say of each whether it can be rated."""
+    if points.n_items > 1 and _soon_reach_each_other(points):
+        return _all_rated(points.n_items)
     beats = _beat_or_tied(points)
     n_groups, labels = connected_components(beats, connection="strong")
     if n_groups == 1 and points.n_items > 1:
-        together = np.zeros(points.n_items, dtype=np.int64)
-        return Connectivity(statuses=(ItemStatus.RATED,) * points.n_items, groups=together, components=together)
+        return _all_rated(points.n_items)
     groups = _numbered_groups(points, labels)
     components = _numbered_components(groups, connected_components(beats, connection="weak")[1])
     rated = (groups == 0) & (np.count_nonzero(groups == 0) > 1)
@@ -105,6 +120,33 @@ def connectivity(points: PairPoints) -> Connectivity:
     return Connectivity(statuses=statuses, groups=groups, components=components)
 
 
+def _all_rated(n_items: int) -> Connectivity:
+    together = np.zeros(n_items, dtype=np.int64)
+    return Connectivity(statuses=(ItemStatus.RATED,) * n_items, groups=together, components=together)
+
+
+def _soon_reach_each_other(points: PairPoints) -> bool:
+    """Whether item 0 reaches all others, and they reach it, in MOST_STEPS: the usual case, in a fraction of the time.
+
+    If not, or if the table would be large, nothing is said.
+    """
+    n_items = points.n_items
+    if n_items**2 > SMALL_TABLE:
+        return False
+    beats = np.zeros(n_items**2, dtype=np.bool_)
+    beats[points.left * n_items + points.right] = points.left_points > 0
+    beats[points.right * n_items + points.left] = points.right_points > 0
+    table = beats.reshape(n_items, n_items)
+    return _reaches_all(table) and _reaches_all(table.T.copy())
+
+
+def _reaches_all(table: BoolArray) -> bool:
+    reached = np.arange(len(table)) == 0
+    for _ in range(MOST_STEPS):
+        reached |= table[reached].any(axis=0)
+    return bool(reached.all())
+
+
 def _beat_or_tied(points: PairPoints) -> csr_array:
     """The graph with an edge from each item to every item it took a point from."""
     left_scored, right_scored = points.left_points > 0, points.right_points > 0
@@ -118,10 +160,8 @@ def _beat_or_tied(points: PairPoints) -> csr_array:
 
 def _points_per_item(points: PairPoints) -> tuple[FloatArray, FloatArray]:
     """Points won and points given away, each of shape (n_items,)."""
-    ends = np.concatenate([points.left, points.right])
-    won = np.concatenate([points.left_points, points.right_points])
-    lost = np.concatenate([points.right_points, points.left_points])
-    return sums_at(ends, won, length=points.n_items), sums_at(ends, lost, length=points.n_items)
+    left, right = points.left_points, points.right_points
+    return points.at_items(left, right), points.at_items(right, left)
 
 
 def _numbered_groups(points: PairPoints, labels: LabelArray) -> IntArray:

@@ -6,23 +6,18 @@ reduced to tables of items, pairs and covariates before the next one is read.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final, NamedTuple
 
 import numpy as np
 from scipy.sparse import csc_array
 from scipy.special import expit
 
-from stats.comparisons import (
-    BoolArray,
-    Comparisons,
-    FloatArray,
-    IntArray,
-    InvalidCovariateError,
-    LengthMismatchError,
-    Outcome,
-)
+from stats.comparisons import BoolArray, Comparisons, FloatArray, IntArray, Outcome
+from stats.errors import InvalidCovariateError, LengthMismatchError
+from stats.workers import ROWS_PER_CHUNK, chunks, of_each_part
 
-ROWS_PER_CHUNK: Final = 2**15  # a chunk and the tables of 200 items stay in the processor's cache
+ROWS_WORTH_A_THREAD: Final = 2**14  # each of which takes some thirty times as long as to be counted
 LARGEST_COVARIATE: Final = 1e100  # whose square is a number too
 POINTS_OF_LEFT: Final = np.array([1.0, 0.0, 0.5, 0.5])  # in the order of Outcome
 
@@ -47,8 +42,8 @@ class ControlledComparisons:
             raise LengthMismatchError(
                 f"{n_comparisons} comparisons need as many rows of covariates, not shape {self.covariates.shape}."
             )
-        for start in range(0, n_comparisons, ROWS_PER_CHUNK):
-            chunk = self.covariates[start : start + ROWS_PER_CHUNK]
+        for rows in chunks(range(n_comparisons)):
+            chunk = self.covariates[rows]
             least, most = float(chunk.min(initial=0)), float(chunk.max(initial=0))
             if not -LARGEST_COVARIATE <= least <= most <= LARGEST_COVARIATE:
                 raise InvalidCovariateError(
@@ -57,6 +52,7 @@ class ControlledComparisons:
 
     @property
     def n_coefficients(self) -> int:
+        """How many parameters follow the strengths: the covariates, and the side if it is estimated."""
         return int(self.covariates.shape[1]) + self.side
 
 
@@ -70,6 +66,7 @@ class Rows(NamedTuple):
     covariates: FloatArray
 
     def residuals(self, parameters: FloatArray) -> FloatArray:
+        """w (y - p) at these strengths and coefficients, shape (n_rows,)."""
         return self.weight * (self.points - expit(self.log_odds(parameters)))
 
     def ends(self, n_items: int) -> csc_array:
@@ -80,13 +77,14 @@ class Rows(NamedTuple):
         return csc_array((signs, places, np.arange(0, 2 * n_rows + 1, 2)), shape=(n_items, n_rows))
 
     def log_odds(self, parameters: FloatArray) -> FloatArray:
+        """s_left - s_right + covariates @ coefficients, shape (n_rows,), in natural-log units."""
         n_items = len(parameters) - self.covariates.shape[1]
         return parameters[self.left] - parameters[self.right] + self.covariates @ parameters[n_items:]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
-    """Where rows come from: `rated` has shape (n_items,), `counts` says which of the four outcomes do."""
+    """Where rows come from: `rated` has shape (n_items,), `counted` (4,) which outcomes count."""
 
     data: ControlledComparisons
     rated: BoolArray
@@ -94,15 +92,20 @@ class Source:
 
     @property
     def n_items(self) -> int:
+        """The number of rated items."""
         return int(self.rated.sum())
 
-    def chunks(self, *, every: int = 1) -> Iterator[Rows]:
-        """All rows, or every so manyth comparison, ROWS_PER_CHUNK at a time."""
-        n_comparisons = len(self.data.comparisons.left)
-        for start in range(0, n_comparisons, ROWS_PER_CHUNK * every):
-            yield self.rows(slice(start, start + ROWS_PER_CHUNK * every, every))
+    def n_sampled(self, every: int) -> int:
+        """How many comparisons there are if every so manyth is taken."""
+        return -(-len(self.data.comparisons.left) // every)
+
+    def chunks(self, sampled: range, *, every: int = 1) -> Iterator[Rows]:
+        """Those of `sampled`, which counts every so manyth comparison, ROWS_PER_CHUNK at a time."""
+        for rows in chunks(sampled, size=ROWS_PER_CHUNK):
+            yield self.rows(slice(rows.start * every, rows.stop * every, every))
 
     def rows(self, which: slice | IntArray) -> Rows:
+        """Those of these comparisons that count and have weight."""
         comparisons = self.data.comparisons
         left, right, outcome = comparisons.left[which], comparisons.right[which], comparisons.outcome[which]
         weight, covariates = comparisons.weight[which], self.data.covariates[which]
@@ -136,14 +139,35 @@ class Sums(NamedTuple):
     information: FloatArray
     meat: FloatArray
 
+    def plus(self, other: "Sums") -> "Sums":
+        """Those of both, in the memory of these."""
+        for mine, its in zip(self, other, strict=True):
+            mine += its
+        return self
+
 
 def one_pass(
     source: Source, parameters: FloatArray, *, information: bool = False, meat: bool = False, every: int = 1
 ) -> Sums:
+    """`Sums` at `parameters`, strengths of the rated items and then coefficients, of all or every so manyth comparison.
+
+    The gradient is sum of w (y - p) z, that of the logarithm of the (pseudo-)likelihood. Many comparisons are read by
+    two threads.
+    """
     n_items = len(parameters) - source.data.n_coefficients
+
+    def of_part(sampled: range) -> Sums:
+        return _sums(source.chunks(sampled, every=every), parameters, n_items, information=information, meat=meat)
+
+    least = max(ROWS_WORTH_A_THREAD, n_items**2)
+    return reduce(Sums.plus, of_each_part(of_part, source.n_sampled(every), least=least))
+
+
+def _sums(several: Iterator[Rows], parameters: FloatArray, n_items: int, *, information: bool, meat: bool) -> Sums:
+    n_coefficients = len(parameters) - n_items
     gradient = np.zeros(len(parameters))
-    bend, spread = _Table(n_items, source.data.n_coefficients), _Table(n_items, source.data.n_coefficients)
-    for rows in source.chunks(every=every):
+    bend, spread = _Table(n_items, n_coefficients), _Table(n_items, n_coefficients)
+    for rows in several:
         p = expit(rows.log_odds(parameters))
         residuals = rows.weight * (rows.points - p)
         ends = rows.ends(n_items)
@@ -159,7 +183,7 @@ def one_pass(
 def mean_squares(source: Source, *, every: int = 1) -> FloatArray:
     """Of each covariate, shape (n_coefficients,), over all comparisons or every so manyth."""
     total, n_rows = np.zeros(source.data.n_coefficients), 0
-    for rows in source.chunks(every=every):
+    for rows in source.chunks(range(source.n_sampled(every)), every=every):
         total += (rows.covariates**2).sum(axis=0)
         n_rows += len(rows.left)
     return total / max(n_rows, 1)
@@ -189,4 +213,5 @@ class _Table:
 
 
 def counted_outcomes(half_wins: frozenset[Outcome]) -> BoolArray:
+    """Shape (4,): the decided outcomes and those that are half a win for each side."""
     return np.array([outcome.value < Outcome.TIE or outcome in half_wins for outcome in Outcome], dtype=np.bool_)

@@ -1,34 +1,28 @@
-"""How far ratings and coefficients of a fit with covariates may be off; and any fit's, when votes come in clusters.
+"""How far ratings and coefficients of a fit with covariates may be off; both, and plain ratings, also by clusters."""
 
-Votes of one voter, or on one prompt, are not independent. If they are summed before they are squared, the variance
-needs only the clusters to be (Liang and Zeger 1986, "Longitudinal data analysis using generalized linear models").
-"""
-
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array, csr_array
 from scipy.special import expit
 
 from stats.bradley_terry import RATING_PER_STRENGTH, BradleyTerryFit
-from stats.comparisons import Comparisons, FloatArray, IntArray, InvalidLevelError, LengthMismatchError, PairCounts
-from stats.covariate_passes import ROWS_PER_CHUNK, ControlledComparisons, Rows, Source, counted_outcomes, one_pass
+from stats.clusters import Scores, cluster_meat
+from stats.comparisons import Comparisons, FloatArray, IntArray, PairCounts
+from stats.covariate_passes import ControlledComparisons, Source, counted_outcomes, one_pass
 from stats.covariates import CovariateFit, pair_votes
+from stats.errors import InvalidLevelError, LengthMismatchError
 from stats.laplacian import in_gauge, inverse_squeezed, laplacian
 from stats.uncertainty import (
     PRIOR_VOTES,
     PairVotes,
     Uncertainty,
+    among_all,
     check_options,
     prior_share,
     sandwich_covariance,
     two_sided_quantile,
 )
-
-LEAST_CLUSTERS: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,14 +35,17 @@ class Coefficients:
 
     @property
     def standard_errors(self) -> FloatArray:
+        """Square roots of the covariance's diagonal, shape (k,)."""
         return np.sqrt(np.diagonal(self.covariance))
 
     @property
     def lower(self) -> FloatArray:
+        """End of Wald's interval, shape (k,)."""
         return self.estimates - two_sided_quantile(self.confidence_level) * self.standard_errors
 
     @property
     def upper(self) -> FloatArray:
+        """End of Wald's interval, shape (k,)."""
         return self.estimates + two_sided_quantile(self.confidence_level) * self.standard_errors
 
     def in_points(self) -> "Coefficients":
@@ -62,6 +59,8 @@ class Coefficients:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CovariateUncertainty:
+    """Ratings in points, coefficients in log-odds; each with its part of one joint covariance."""
+
     ratings: Uncertainty
     coefficients: Coefficients
 
@@ -102,14 +101,14 @@ def clustered_covariate_sandwich(
     20, the intervals are too narrow all the same. Raises StatsError: fewer than two clusters, data of another size.
     """
     check_options(confidence_level, prior_votes)
-    _check_same(len(fit.strengths), data.comparisons)
+    fit.check_is_of(data.comparisons)
     if data.n_coefficients != len(fit.coefficients):
         raise LengthMismatchError(
             f"The fit has {len(fit.coefficients)} coefficients and the data {data.n_coefficients}: not the same data."
         )
     source = Source(data=data, rated=fit.rated, counted=counted_outcomes(fit.half_wins))
     n_items = int(fit.rated.sum())
-    meat = cluster_meat(source, fit.parameters, clusters=clusters)
+    meat = _meat_of_clusters(source, fit.parameters, clusters)
     meat[:n_items, :n_items] += _prior_meat(fit.votes, fit.parameters[:n_items], prior_votes=prior_votes)
     return _uncertainty(fit, meat, confidence_level)
 
@@ -129,7 +128,7 @@ def clustered_sandwich(
     check_options(confidence_level, prior_votes)
     if fit.prior is not None:
         raise InvalidLevelError("What clusters vary by is not seen in a fit with a prior: fit without one.")
-    _check_same(len(fit.strengths), comparisons)
+    fit.check_is_of(comparisons)
     n_items, rated = comparisons.n_items, fit.rated
     covariance = np.full((n_items, n_items), np.nan)
     if rated.any():
@@ -138,66 +137,21 @@ def clustered_sandwich(
         strengths = fit.strengths[rated]
         information = one_pass(source, strengths, information=True).information
         votes = pair_votes(PairCounts.from_comparisons(comparisons), fit.half_wins, rated)
-        meat = cluster_meat(source, strengths, clusters=clusters)
+        meat = _meat_of_clusters(source, strengths, clusters)
         meat += _prior_meat(votes, strengths, prior_votes=prior_votes)
         covariance[np.ix_(rated, rated)] = sandwich_covariance(information, meat, fit=fit)
     return Uncertainty(ratings=fit.ratings, covariance=covariance, confidence_level=confidence_level)
 
 
-def cluster_meat(source: Source, parameters: FloatArray, *, clusters: npt.ArrayLike) -> FloatArray:
-    """C / (C - 1) times the sum over the C clusters of uu', u = sum of w (y - p) z; shape (n_parameters, n_parameters).
+def _meat_of_clusters(source: Source, parameters: FloatArray, clusters: npt.ArrayLike) -> FloatArray:
+    """B of `clusters.cluster_meat`, a comparison's score being w (y - p) z; shape (n_parameters, n_parameters)."""
 
-    Of the comparisons, and of the clusters, those count that `source` counts and that have weight.
-    Raises StatsError: labels that are not one whole number per comparison, fewer than two clusters.
-    """
-    labels = np.asarray(clusters)
-    if labels.shape != source.data.comparisons.left.shape or labels.dtype.kind not in "iu":
-        raise LengthMismatchError(
-            f"Every comparison needs the whole number of its cluster, not {labels.dtype} of shape {labels.shape}."
-        )
-    order = np.argsort(labels, kind="stable")
-    order = order[source.kept(order)]
-    labels = labels[order]
-    firsts = np.flatnonzero(np.diff(labels, prepend=labels[:1] - 1))
-    if len(firsts) < LEAST_CLUSTERS:
-        raise InvalidLevelError(f"The spread of clusters cannot be seen from {len(firsts)} of them.")
-    meat = np.zeros((len(parameters), len(parameters)))
-    for start, end in _blocks(firsts, len(labels)):
-        meat += _squared_sums(source, parameters, which=order[start:end], labels=labels[start:end])
-    return meat * len(firsts) / (len(firsts) - 1)
+    def scores_of(which: IntArray) -> Scores:
+        rows = source.rows(which)
+        residuals = rows.residuals(parameters)
+        return Scores(rows.left, rows.right, residuals, rows.covariates * residuals[:, np.newaxis])
 
-
-def _blocks(firsts: IntArray, n_rows: int) -> Iterator[tuple[int, int]]:
-    """Ranges of whole clusters, of about ROWS_PER_CHUNK rows each."""
-    wanted = np.arange(ROWS_PER_CHUNK, n_rows, ROWS_PER_CHUNK)
-    found = np.searchsorted(firsts, wanted)
-    cuts = np.unique(np.concatenate([[0], firsts[found[found < len(firsts)]], [n_rows]]))
-    yield from zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)
-
-
-def _squared_sums(source: Source, parameters: FloatArray, *, which: IntArray, labels: IntArray) -> FloatArray:
-    rows = source.rows(which)
-    number = np.cumsum(np.diff(labels, prepend=labels[:1]) != 0)
-    scores = _scores(rows, rows.residuals(parameters), number, shape=(len(labels), len(parameters)))
-    return np.asarray((scores.T @ scores).todense())
-
-
-def _scores(rows: Rows, residuals: FloatArray, cluster: IntArray, *, shape: tuple[int, int]) -> csr_array:
-    """The sum of w (y - p) z of each cluster, as a sparse table of clusters and parameters."""
-    k = rows.covariates.shape[1]
-    n_items = shape[1] - k
-    values = [residuals, -residuals, (rows.covariates * residuals[:, np.newaxis]).ravel()]
-    columns = [rows.left, rows.right, np.tile(np.arange(n_items, n_items + k), len(residuals))]
-    places = [cluster, cluster, np.repeat(cluster, k)]
-    entries = (np.concatenate(values), (np.concatenate(places), np.concatenate(columns)))
-    return csr_array(coo_array(entries, shape=shape))
-
-
-def _check_same(n_items: int, comparisons: Comparisons) -> None:
-    if comparisons.n_items != n_items:
-        raise LengthMismatchError(
-            f"The fit is of {n_items} items and the comparisons are of {comparisons.n_items}: not the same data."
-        )
+    return cluster_meat(clusters, scores_of, kept=source.kept(slice(None)), n_parameters=len(parameters))
 
 
 def _precision(fit: CovariateFit) -> FloatArray:
@@ -232,8 +186,7 @@ def _uncertainty(fit: CovariateFit, meat: FloatArray, confidence_level: float) -
     if n_items:
         bread = fit.information + np.diag(_precision(fit))
         covariance = in_gauge(inverse_squeezed(bread, meat, n_items=n_items), fit.gauge_weights[fit.rated])
-    of_ratings = np.full((len(fit.ratings), len(fit.ratings)), np.nan)
-    of_ratings[np.ix_(fit.rated, fit.rated)] = covariance[:n_items, :n_items] * RATING_PER_STRENGTH**2
+    of_ratings = among_all(covariance[:n_items, :n_items] * RATING_PER_STRENGTH**2, fit.rated)
     return CovariateUncertainty(
         ratings=Uncertainty(ratings=fit.ratings, covariance=of_ratings, confidence_level=confidence_level),
         coefficients=Coefficients(

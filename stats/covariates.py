@@ -20,20 +20,13 @@ from stats.bradley_terry import (
     Anchor,
     Gauge,
     NormalPrior,
+    StrengthFit,
     checked_half_wins,
     fit,
 )
-from stats.comparisons import (
-    BoolArray,
-    CollinearCovariatesError,
-    FloatArray,
-    IllConditionedError,
-    Outcome,
-    PairCounts,
-    SeparatedCovariatesError,
-)
-from stats.connectivity import Connectivity, ItemStatus
+from stats.comparisons import BoolArray, FloatArray, Outcome, PairCounts
 from stats.covariate_passes import ControlledComparisons, Source, Sums, counted_outcomes, mean_squares, one_pass
+from stats.errors import CollinearCovariatesError, IllConditionedError, SeparatedCovariatesError
 from stats.laplacian import solve_grounded, solve_positive
 from stats.uncertainty import PairVotes
 
@@ -51,34 +44,21 @@ SAME: Final = 1e-9  # the part of a covariate that others leave unexplained, bel
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CovariateFit:
-    """`strengths`, `ratings` and `gauge_weights` of shape (n_items,) as in `BradleyTerryFit`; `coefficients` (k,).
+class CovariateFit(StrengthFit):
+    """`coefficients` of shape (k,).
 
     Coefficients are in log-odds per unit of their covariate, the last one being the side's if there is one.
     `information` and `meat` are those of the rated items, then the coefficients; `votes` are the sums per rated pair.
     `n_passes` is how often the comparisons were read.
     """
 
-    strengths: FloatArray
-    ratings: FloatArray
     coefficients: FloatArray
-    connectivity: Connectivity
-    gauge_weights: FloatArray
     half_wins: frozenset[Outcome]
     prior: NormalPrior | None
-    converged: bool
     n_passes: int
     information: FloatArray
     meat: FloatArray
     votes: PairVotes
-
-    @property
-    def statuses(self) -> tuple[ItemStatus, ...]:
-        return self.connectivity.statuses
-
-    @property
-    def rated(self) -> BoolArray:
-        return np.isfinite(self.strengths)
 
     @property
     def parameters(self) -> FloatArray:

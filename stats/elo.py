@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 
 from stats.bradley_terry import ANCHOR_RATING, HALF_WINS, RATING_BASE, RATING_SCALE, checked_half_wins
-from stats.comparisons import Comparisons, FloatArray, IntArray, InvalidLevelError, InvalidWeightError, Outcome
+from stats.comparisons import Comparisons, FloatArray, IntArray, Outcome
+from stats.errors import InvalidLevelError, InvalidWeightError
 
 LARGEST_POWER: Final = 300.0  # beyond it the probability is 0 in float64, and the power no number
 K_FACTOR: Final = 4.0  # the most points that one comparison can move

@@ -56,9 +56,9 @@ def open_table(path: Path) -> TableFile:
     try:
         return kind(path)
     except UnicodeDecodeError as error:
-        raise UnreadableFileError(f"{path} is not text in UTF-8.") from error
+        raise _not_text(path) from error
     except (OSError, EOFError, pa.ArrowException) as error:
-        raise UnreadableFileError(f"{path} cannot be read: {_sentence(error)}") from error
+        raise _unreadable(path, error) from error
 
 
 class CsvFile:
@@ -68,10 +68,13 @@ class CsvFile:
         self._path = path
         with io.TextIOWrapper(_opened(path), encoding="utf-8-sig", newline="") as file:
             head = next((line for line in file if line.strip()), "")
+        if "\0" in head:  # UTF-16 has one in every letter
+            raise _not_text(path)
         self._delimiter = max(",;\t", key=head.count)
         self.names = tuple(next(csv.reader([head], delimiter=self._delimiter), []))
         if twice := sorted({name for name in self.names if self.names.count(name) > 1}):
-            raise MissingColumnError(f"{path} has several columns named {', '.join(map(repr, twice))}.")
+            named = ", ".join(map(repr, twice))
+            raise MissingColumnError(f"{path} has several columns named {named}: rename all but one.")
 
     def read(self, wanted: Sequence[str]) -> FileTable:
         skipped: list[BadRow] = []
@@ -102,7 +105,7 @@ class CsvFile:
                     pa.csv.ConvertOptions(column_types=dict.fromkeys(wanted, text), include_columns=list(wanted)),
                 )
         except (OSError, EOFError, pa.ArrowException) as error:
-            raise UnreadableFileError(f"{self._path} cannot be read: {_sentence(error)}") from error
+            raise _unreadable(self._path, error) from error
 
 
 class ParquetFile:
@@ -112,7 +115,7 @@ class ParquetFile:
         self._words = {field.name for field in schema if pa.types.is_string(field.type)}
         self.names = tuple(schema.names)
         if len(set(self.names)) < len(self.names):
-            raise MissingColumnError(f"{path} has several columns of the same name.")
+            raise MissingColumnError(f"{path} has several columns of the same name: rename all but one.")
 
     def read(self, wanted: Sequence[str]) -> FileTable:
         try:
@@ -120,7 +123,7 @@ class ParquetFile:
                 table = file.read(columns=list(wanted))
             columns = {name: _without_blanks(_column(table[name])) for name in wanted}
         except (OSError, pa.ArrowException) as error:
-            raise UnreadableFileError(f"{self._path} cannot be read: {_sentence(error)}") from error
+            raise _unreadable(self._path, error) from error
         return FileTable(columns=columns, numbers=np.arange(1, table.num_rows + 1))
 
 
@@ -194,8 +197,15 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _sentence(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".") + "."
+def _unreadable(path: Path, error: Exception) -> UnreadableFileError:
+    reason = str(error).strip().split("\n")[0].rstrip(".")
+    return UnreadableFileError(
+        f"{path} cannot be read: {reason}. See whether it came here whole, and is what its name says it is."
+    )
+
+
+def _not_text(path: Path) -> UnreadableFileError:
+    return UnreadableFileError(f"{path} is not text in UTF-8: save it as that (spreadsheets call it CSV UTF-8).")
 
 
 def _column(chunks: Any) -> Column:

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from stats.comparisons import IntArray, StatsError
+from stats.comparisons import IntArray
+from stats.errors import StatsError
 
 
 class VoteFileError(StatsError):

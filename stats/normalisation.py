@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stats.comparisons import CollinearCovariatesError, FloatArray, InvalidCovariateError, LengthMismatchError
+from stats.comparisons import FloatArray
 from stats.covariate_passes import LARGEST_COVARIATE
+from stats.errors import CollinearCovariatesError, InvalidCovariateError, LengthMismatchError
 
 
 class Standardised(NamedTuple):

@@ -1,13 +1,16 @@
 """Ratings as they were: of the votes of each stretch of days, or of all votes up to its end."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import date
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from stats.bradley_terry import RATING_PER_STRENGTH, Anchor, BradleyTerryFit, Gauge, fit
-from stats.comparisons import BoolArray, Comparisons, FloatArray, IntArray, InvalidWeightError, PairCounts
+from stats.bradley_terry import HALF_WINS, RATING_PER_STRENGTH, Anchor, BradleyTerryFit, Gauge, fit
+from stats.comparisons import BoolArray, Comparisons, FloatArray, IntArray, Outcome, PairCounts
+from stats.errors import InvalidWeightError, LengthMismatchError
 from stats.uncertainty import Uncertainty, sandwich
 
 
@@ -19,6 +22,17 @@ class DayCell(NamedTuple):
     right: int
     outcome: int
     n: float
+
+
+class WeightedDayCell(NamedTuple):
+    """The same of weighted votes: the sum of their weights, and that of the squared weights."""
+
+    day: int
+    left: int
+    right: int
+    outcome: int
+    total: float
+    squares: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,21 +48,53 @@ class Period:
 
 @dataclass(frozen=True, kw_only=True)
 class Calendar:
-    """How time is cut: into periods of `days_per_period` from the first day that has votes (7: weeks).
+    """How time is cut: into periods of `days_per_period` from the first day that has votes (7: weeks), or of
+    `months_per_period` calendar months from the month of that day, days then being those of date.toordinal().
 
-    A `cumulative` period reaches back to that first day, so it holds all the votes there were at its end.
+    A `cumulative` period reaches back to the first one, so it holds all the votes there were at its end.
     """
 
     days_per_period: int = 7
+    months_per_period: int | None = None
     cumulative: bool = False
+
+    def periods(self, first: int, last: int) -> list[tuple[int, int]]:
+        """First and last day of every period that these days need. Raises InvalidWeightError."""
+        in_months = self.months_per_period is not None
+        size = self.months_per_period if self.months_per_period is not None else self.days_per_period
+        if not isinstance(size, int | np.integer) or size < 1:
+            unit = "months" if in_months else "days"
+            raise InvalidWeightError(f"A period has a whole number of {unit}, and one at least, not {size}.")
+        starts = list(_months(first, last, size) if in_months else range(first, last + size + 1, size))
+        return [(start, following - 1) for start, following in pairwise(starts) if start <= last]
+
+
+class Reading(NamedTuple):
+    """How votes become ratings, as in `bradley_terry.fit`."""
+
+    half_wins: Collection[Outcome] = HALF_WINS
+    gauge: Gauge | Anchor = Gauge.VOTE_WEIGHTED_MEAN
+
+
+class Votes(NamedTuple):
+    """The days in ascending order, and of each of them one cell: shapes (n_cells,)."""
+
+    days: IntArray
+    cells: Comparisons
+    squares: FloatArray
+
+    def counts(self, first: int, last: int) -> PairCounts:
+        """Of the days from `first` to `last`."""
+        those = slice(*np.searchsorted(self.days, [first, last + 1]).tolist())
+        return PairCounts.from_sums(self.cells.part(those), squares=self.squares[those])
 
 
 def ratings_over_time(
-    cells: Iterable[DayCell],
+    cells: Iterable[DayCell] | Iterable[WeightedDayCell],
     *,
     n_items: int,
     calendar: Calendar | None = None,
-    gauge: Gauge | Anchor = Gauge.VOTE_WEIGHTED_MEAN,
+    reading: Reading | None = None,
     confidence_level: float = 0.95,
 ) -> tuple[Period, ...]:
     """A fit for every period from the first vote to the last, all on one level, with sandwich intervals.
@@ -56,38 +102,47 @@ def ratings_over_time(
     The gauge is that of all votes together: in each period the average rating of the items rated in it, under the
     weights of the whole, is what it is in the whole. So a newcomer or an absence moves nobody, and what moves in
     common, if all grow better together, is not seen, as no vote between them could show it. A period that rates none
-    of the items with weight (not the anchor) has no ratings. Raises StatsError as `bradley_terry.fit` does.
+    of the items with weight (not the anchor) has no ratings. Cells of five numbers are plain votes, of six weighted
+    ones. Raises StatsError as `bradley_terry.fit` does.
     """
-    calendar = calendar or Calendar()
-    if not isinstance(calendar.days_per_period, int | np.integer) or calendar.days_per_period < 1:
-        raise InvalidWeightError(
-            f"A period has a whole number of days, and one at least, not {calendar.days_per_period}."
-        )
-    days, votes = _by_day([DayCell(*cell) for cell in cells], n_items)
-    if not days.size:
+    calendar, reading = calendar or Calendar(), reading or Reading()
+    votes = _by_day([tuple(cell) for cell in cells], n_items)
+    periods = calendar.periods(int(votes.days[0]), int(votes.days[-1])) if votes.days.size else calendar.periods(1, 0)
+    if not periods:
         return ()
-    whole = fit(PairCounts.from_repeated(votes), gauge=gauge)
-    first, last = int(days[0]), int(days[-1])
-    periods = []
-    for start in range(first, last + 1, calendar.days_per_period):
-        end = start + calendar.days_per_period - 1
+    first = periods[0][0]
+    whole = fit(votes.counts(first, periods[-1][1]), half_wins=reading.half_wins, gauge=reading.gauge)
+    rated = []
+    for start, end in periods:
         since = first if calendar.cumulative else start
-        counts = PairCounts.from_repeated(votes.part(slice(*np.searchsorted(days, [since, end + 1]).tolist())))
-        on_level = _on_level(fit(counts), whole)
+        counts = votes.counts(since, end)
+        on_level = _on_level(fit(counts, half_wins=reading.half_wins), whole)
         uncertainty = sandwich(counts, on_level, confidence_level=confidence_level)
-        periods.append(Period(first_day=since, last_day=end, counts=counts, fit=on_level, uncertainty=uncertainty))
-    return tuple(periods)
+        rated.append(Period(first_day=since, last_day=end, counts=counts, fit=on_level, uncertainty=uncertainty))
+    return tuple(rated)
 
 
-def _by_day(rows: list[DayCell], n_items: int) -> tuple[IntArray, Comparisons]:
-    """The days in ascending order, and the votes of each."""
-    day, left, right, outcome, n = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+def _months(first: int, last: int, n_months: int) -> Iterator[int]:
+    """The first days of every so manyth month, from the month of `first` to one that begins after `last`."""
+    try:
+        begun, ended = date.fromordinal(first), date.fromordinal(last)
+        for month in range(begun.year * 12 + begun.month - 1, ended.year * 12 + ended.month + n_months, n_months):
+            yield date(month // 12, month % 12 + 1, 1).toordinal()
+    except (ValueError, OverflowError) as error:
+        raise InvalidWeightError(f"Months need days as date.toordinal() counts them, not {first} to {last}.") from error
+
+
+def _by_day(rows: list[tuple[float, ...]], n_items: int) -> Votes:
+    if len({len(row) for row in rows}) > 1 or any(len(row) not in (5, 6) for row in rows[:1]):
+        raise LengthMismatchError("Every cell must have five entries, or every one six.")
+    day, left, right, outcome, total, *squared = zip(*rows, strict=True) if rows else [()] * 5
     days = np.asarray(day)
     if days.size and days.dtype.kind not in "iu":
         raise InvalidWeightError(f"Days must be whole numbers, not {days.dtype}.")
     order = np.argsort(days, kind="stable")
-    votes = Comparisons.from_arrays(left, right, outcome=outcome, weight=n, n_items=n_items)
-    return days[order].astype(np.int64), votes.part(order)
+    cells = Comparisons.from_arrays(left, right, outcome=outcome, weight=total, n_items=n_items)
+    squares = np.asarray(squared[0], dtype=np.float64) if squared else cells.weight
+    return Votes(days[order].astype(np.int64), cells.part(order), squares[order])
 
 
 def _on_level(part: BradleyTerryFit, whole: BradleyTerryFit) -> BradleyTerryFit:

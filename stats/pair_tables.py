@@ -1,17 +1,20 @@
 """Counting by tables: what many comparisons of few items are reduced to in one reading, and in little memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from stats.workers import ROWS_PER_CHUNK, chunks, of_each_part
+
 N_OUTCOMES: Final = 4
-ROWS_PER_CHUNK: Final = 2**16  # a chunk stays in the processor's cache
 SMALL_TABLE: Final = 2**18  # entries that are worth having for few comparisons
 
 IntArray = npt.NDArray[np.int64]
-Triple = tuple[IntArray, IntArray, IntArray]  # left, right and outcome, of one length
+AnyIntArray = npt.NDArray[np.integer]
+CountArray = npt.NDArray[np.unsignedinteger]
+Triple = tuple[AnyIntArray, AnyIntArray, AnyIntArray]  # left, right and outcome, of one length
 
 
 def worth_a_table(n_items: int, n_comparisons: int) -> bool:
@@ -19,23 +22,45 @@ def worth_a_table(n_items: int, n_comparisons: int) -> bool:
     return N_OUTCOMES * n_items**2 <= max(n_comparisons, SMALL_TABLE)
 
 
-def chunks(n_rows: int) -> Iterator[slice]:
-    """range(n_rows) in slices of ROWS_PER_CHUNK."""
-    return (slice(start, start + ROWS_PER_CHUNK) for start in range(0, n_rows, ROWS_PER_CHUNK))
+def table(triple_at: Callable[[slice], Triple], n_rows: int, n_items: int) -> CountArray:
+    """How often each outcome, left and right item come together in so many rows; shape (4, n_items, n_items).
 
+    `triple_at` is asked for one chunk of rows after the other, by two threads if there are many.
+    """
+    numbers = np.uint32 if n_rows <= np.iinfo(np.uint32).max else np.uint64  # half the memory is half the time
 
-def table(several: Iterable[Triple], n_items: int) -> IntArray:
-    """How often each outcome, left and right item come together in these `chunks`; shape (4, n_items, n_items)."""
-    counted = np.zeros(N_OUTCOMES * n_items**2, dtype=np.int64)
-    cells = np.empty(ROWS_PER_CHUNK, dtype=np.int64)  # used again, as new memory is what takes longest
-    for left, right, outcome in several:
-        its = cells[: left.size]
-        np.multiply(outcome, n_items, out=its)
-        its += left
-        its *= n_items
-        its += right
-        np.add.at(counted, its, 1)
+    def of_part(rows: range) -> CountArray:
+        return _counted((triple_at(chunk) for chunk in chunks(rows)), n_items, np.dtype(numbers))
+
+    counted, *others = of_each_part(of_part, n_rows)
+    for other in others:
+        counted += other
     return counted.reshape(N_OUTCOMES, n_items, n_items)
+
+
+def _counted(several: Iterable[Triple], n_items: int, numbers: np.dtype[np.unsignedinteger]) -> CountArray:
+    """Shape (4 * n_items ** 2,), of this type."""
+    n_cells = N_OUTCOMES * n_items**2
+    narrow = np.uint32 if n_cells <= np.iinfo(np.uint32).max else np.uint64
+    # Memory that is used again and again: to get new pages from the system takes longer than to count.
+    counted, one = np.zeros(n_cells, dtype=numbers), numbers.type(1)
+    cells, scratch = np.empty(ROWS_PER_CHUNK, dtype=np.int64), np.empty((2, ROWS_PER_CHUNK), dtype=narrow)
+    for left, right, outcome in several:
+        its_cells, its_number, its_digit = cells[: left.size], scratch[0, : left.size], scratch[1, : left.size]
+        if left.dtype == right.dtype == outcome.dtype == np.int64:
+            np.multiply(outcome, n_items, out=its_cells)
+            its_cells += left
+            its_cells *= n_items
+            its_cells += right
+        else:
+            np.copyto(its_number, outcome, casting="unsafe")
+            for item in (left, right):
+                np.copyto(its_digit, item, casting="unsafe")
+                its_number *= n_items
+                its_number += its_digit
+            its_cells[:] = its_number
+        np.add.at(counted, its_cells, one)
+    return counted
 
 
 def distinct(keys: IntArray, *, end: int) -> tuple[IntArray, IntArray]:
@@ -47,8 +72,9 @@ def distinct(keys: IntArray, *, end: int) -> tuple[IntArray, IntArray]:
     return np.flatnonzero(seen), (np.cumsum(seen) - 1)[keys]
 
 
-def outside(numbers: IntArray, end: int) -> int | None:
+def outside(numbers: AnyIntArray, end: int) -> int | None:
     """One of the numbers that does not lie in range(end), if any."""
-    if not numbers.size or int(numbers.view(np.uint64).max()) < end:  # there a negative number is a very large one
+    unsigned = numbers.view(f"u{numbers.itemsize}")  # where a negative number is a large one
+    if not numbers.size or int(unsigned.max()) < min(end, np.iinfo(numbers.dtype).max + 1):
         return None
     return next(number for number in (int(numbers.min()), int(numbers.max())) if not 0 <= number < end)

@@ -22,17 +22,8 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, ndtr
 
 from stats.bradley_terry import MAX_LOG_ODDS_STEP, RATING_PER_STRENGTH
-from stats.comparisons import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    InvalidWeightError,
-    ItemIndexError,
-    LengthMismatchError,
-    PairCounts,
-    StatsError,
-    sums_at,
-)
+from stats.comparisons import BoolArray, FloatArray, IntArray, PairCounts, sums_at
+from stats.errors import InvalidWeightError, ItemIndexError, LengthMismatchError, StatsError
 from stats.laplacian import laplacian
 
 FLOOR_SHARE: Final = 0.05  # of all battles are drawn without regard to what they teach

@@ -16,6 +16,7 @@ from stats.rating_tables import RatingRow, RatingTable
 COLUMNS: Final = ("name", "rating", "lower", "upper", "rank_lower", "rank_upper", "n_battles")
 NOTHING: Final = "–"
 TERMINAL_WIDTH: Final = 80
+LONGEST_NAME: Final = 60  # that is shown; files hold names as they are
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -51,7 +52,11 @@ def _cells(row: RatingRow) -> tuple[str, ...]:
     interval = NOTHING if row.lower is None or row.upper is None else f"{row.lower:.1f} … {row.upper:.1f}"
     rating = NOTHING if row.rating is None else f"{row.rating:.1f}"
     alone = f"{row.rank_lower}" if row.rank_lower is not None and row.rank_lower == row.rank_upper else rank
-    return alone, plain(row.name), rating, interval, str(row.n_battles)
+    return alone, _clipped(plain(row.name)), rating, interval, str(row.n_battles)
+
+
+def _clipped(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:

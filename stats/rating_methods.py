@@ -8,20 +8,13 @@ import numpy as np
 
 from stats.both_bad import bar_sandwich, fit_against_bar
 from stats.bradley_terry import Anchor, Gauge, fit
-from stats.comparisons import (
-    BoolArray,
-    Comparisons,
-    FloatArray,
-    Outcome,
-    PairCounts,
-    StatsError,
-    UnratedItemError,
-)
+from stats.comparisons import BoolArray, Comparisons, FloatArray, Outcome, PairCounts
 from stats.connectivity import ItemStatus
 from stats.covariate_passes import ControlledComparisons
 from stats.covariate_uncertainty import covariate_sandwich
 from stats.covariates import fit_with_covariates
 from stats.elo import elo
+from stats.errors import StatsError, UnratedItemError
 from stats.style import Style
 from stats.tie_uncertainty import tie_sandwich
 from stats.ties import TieModel, TieStatus, fit_with_ties
@@ -82,6 +75,8 @@ class VotesToRate(NamedTuple):
 
 
 class Rated(NamedTuple):
+    """Points, shape (n_items,), NaN without a rating; words say why that is; notes are sentences to show below."""
+
     ratings: FloatArray
     uncertainty: Uncertainty | None
     words: list[str]

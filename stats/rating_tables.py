@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stats.bradley_terry import Anchor
-from stats.comparisons import Comparisons, Outcome, PairCounts, StatsError, UnratedItemError, sums_at
+from stats.comparisons import Comparisons, Outcome, PairCounts, sums_at
+from stats.errors import StatsError, UnratedItemError
 from stats.ranks import pairwise_rank_ranges
 from stats.rating_methods import METHODS, NamedAnchor, Rated, RatingOptions, VotesToRate, check_options
 

@@ -16,18 +16,10 @@ import numpy as np
 from scipy.special import expit
 
 from stats.bradley_terry import RATING_PER_STRENGTH, BradleyTerryFit, fit
-from stats.comparisons import (
-    FloatArray,
-    IntArray,
-    InvalidLevelError,
-    InvalidWeightError,
-    LengthMismatchError,
-    Outcome,
-    PairCounts,
-    UnratedItemError,
-    check_item,
-)
+from stats.comparisons import FloatArray, IntArray, Outcome, PairCounts
+from stats.errors import InvalidLevelError, InvalidWeightError, LengthMismatchError, UnratedItemError
 from stats.laplacian import laplacian
+from stats.number_checks import check_item
 from stats.small_fits import PointsOfBoards, differences
 
 MAX_REFITS: Final = 20_000

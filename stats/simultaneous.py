@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import gammaincinv
 
-from stats.comparisons import FloatArray, InvalidLevelError
+from stats.comparisons import FloatArray
+from stats.errors import InvalidLevelError
 from stats.uncertainty import Uncertainty, reach_of, two_sided_quantile
 
 N_DRAWS: Final = 2000

@@ -26,15 +26,9 @@ import numpy.typing as npt
 from scipy.special import logsumexp
 
 from stats.bradley_terry import HALF_WINS, RATING_PER_STRENGTH, checked_half_wins
-from stats.comparisons import (
-    FloatArray,
-    InvalidLevelError,
-    InvalidWeightError,
-    Outcome,
-    PairCounts,
-    SelfPairError,
-    check_item,
-)
+from stats.comparisons import FloatArray, Outcome, PairCounts
+from stats.errors import InvalidLevelError, InvalidWeightError, SelfPairError
+from stats.number_checks import check_item
 from stats.uncertainty import two_sided_quantile
 
 N_PORTFOLIOS: Final = 2048

@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stats.comparisons import BoolArray, FloatArray, LengthMismatchError
+from stats.comparisons import BoolArray, FloatArray
+from stats.errors import LengthMismatchError
 from stats.normalisation import relative_difference, standardised
 from stats.text_features import markdown_counts
 

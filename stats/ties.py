@@ -28,6 +28,7 @@ from stats.bradley_terry import (
     RATING_PER_STRENGTH,
     Anchor,
     Gauge,
+    StrengthFit,
     checked_half_wins,
     gauge_weights,
     half_points,
@@ -58,6 +59,8 @@ class TieStatus(StrEnum):
 
 
 class OutcomeProbabilities(NamedTuple):
+    """Each of the shape of the differences; they sum to one."""
+
     left: FloatArray
     right: FloatArray
     tie: FloatArray
@@ -86,22 +89,15 @@ class Slopes(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TieFit:
-    """Arrays of shape (n_items,), NaN for every item that is not rated; strengths and ratings as in Bradley-Terry.
-
-    `log_tie_parameter` is eta or kappa: minus infinity for Davidson and 0 for Rao-Kupper where there are no ties, NaN
-    where nothing is rated. `tied` are the outcomes taken for a tie.
+class TieFit(StrengthFit):
+    """`log_tie_parameter` is eta or kappa: minus infinity for Davidson and 0 for Rao-Kupper where there are no ties,
+    NaN where nothing is rated. `tied` are the outcomes taken for a tie.
     """
 
     tie_model: TieModel
-    strengths: FloatArray
-    ratings: FloatArray
     log_tie_parameter: float
     tie_status: TieStatus
-    connectivity: Connectivity
-    gauge_weights: FloatArray
     tied: frozenset[Outcome]
-    converged: bool
     n_iterations: int
     gradient_norm: float
 
@@ -109,14 +105,6 @@ class TieFit:
     def tie_parameter(self) -> float:
         """Theta of Rao and Kupper, or nu of Davidson."""
         return float(np.exp(self.log_tie_parameter))
-
-    @property
-    def statuses(self) -> tuple[ItemStatus, ...]:
-        return self.connectivity.statuses
-
-    @property
-    def rated(self) -> BoolArray:
-        return np.isfinite(self.strengths)
 
     @property
     def tie_probability_of_equals(self) -> float:
@@ -198,6 +186,7 @@ def cells_among(counts: PairCounts, rated: BoolArray, *, tied: frozenset[Outcome
 
 
 def slopes(tie_model: TieModel, differences: FloatArray, *, log_tie: float) -> Slopes:
+    """Derivatives of the log-probabilities at s_left - s_right, shape (n_pairs,), and at eta or kappa."""
     if tie_model is TieModel.RAO_KUPPER:
         return _slopes_of_rao_kupper(differences, log_tie)
     return _slopes_of_davidson(differences, log_tie)

@@ -5,21 +5,13 @@ from statistics import NormalDist
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from stats.bradley_terry import RATING_PER_STRENGTH, BradleyTerryFit, indicator
-from stats.comparisons import (
-    FloatArray,
-    IntArray,
-    InvalidLevelError,
-    InvalidWeightError,
-    LengthMismatchError,
-    Outcome,
-    PairCounts,
-    check_item,
-    sums_at,
-)
+from stats.comparisons import BoolArray, FloatArray, IntArray, Outcome, PairCounts, sums_at
+from stats.errors import InvalidLevelError, InvalidWeightError, LengthMismatchError
 from stats.laplacian import in_gauge, inverse_squeezed, laplacian, solve_positive
+from stats.number_checks import check_item, check_square
+from stats.odds import chances
 
 PRIOR_VOTES: Final = 1.0
 ROUNDING: Final = 1e-12  # a variance below this part of those it is the difference of is zero but for rounding
@@ -54,14 +46,17 @@ class Uncertainty:
 
     @property
     def standard_error(self) -> FloatArray:
+        """Square roots of the covariance's diagonal, shape (n_items,), in rating points."""
         return np.sqrt(np.diagonal(self.covariance))
 
     @property
     def lower(self) -> FloatArray:
+        """End of Wald's interval, shape (n_items,), in rating points."""
         return self.ratings - two_sided_quantile(self.confidence_level) * self.standard_error
 
     @property
     def upper(self) -> FloatArray:
+        """End of Wald's interval, shape (n_items,), in rating points."""
         return self.ratings + two_sided_quantile(self.confidence_level) * self.standard_error
 
     def difference(self, item: int, other: int) -> Difference:
@@ -106,15 +101,22 @@ def sandwich(
     Raises StatsError: counts of another number of items, a confidence level not between 0 and 1.
     """
     check_options(confidence_level, prior_votes)
-    if counts.n_items != len(fit.strengths):
-        raise LengthMismatchError(
-            f"The fit is of {len(fit.strengths)} items and the counts are of {counts.n_items}: not the same data."
-        )
-    covariance = np.full((counts.n_items, counts.n_items), np.nan)
-    rated = fit.rated
-    if rated.any():
-        covariance[np.ix_(rated, rated)] = _covariance(_residuals(counts, fit), fit, prior_votes)
+    fit.check_is_of(counts)
+    of_rated = _covariance(_residuals(counts, fit), fit, prior_votes) if fit.rated.any() else np.empty((0, 0))
+    covariance = among_all(of_rated, fit.rated)
     return Uncertainty(ratings=fit.ratings, covariance=covariance, confidence_level=confidence_level)
+
+
+def among_all(covariance: FloatArray, rated: BoolArray) -> FloatArray:
+    """The covariance of rated items, NaN for all others: from shape (n_rated, n_rated) to (n_items, n_items).
+
+    Raises TooManyItemsError."""
+    if rated.all():
+        return covariance
+    check_square(len(rated))
+    whole = np.full((len(rated), len(rated)), np.nan)
+    whole[np.ix_(rated, rated)] = covariance
+    return whole
 
 
 def two_sided_quantile(confidence_level: float) -> float:
@@ -162,8 +164,7 @@ class PairVotes(NamedTuple):
 
 def _residuals(counts: PairCounts, fit: BradleyTerryFit) -> _Residuals:
     votes, strengths = counts.among(fit.rated), fit.strengths[fit.rated]
-    log_odds = strengths[votes.left] - strengths[votes.right]
-    p, q = expit(log_odds), expit(-log_odds)  # q is 1 - p without the cancellation
+    p, q = chances(strengths[votes.left] - strengths[votes.right])
     won, lost = votes.squares[:, Outcome.LEFT], votes.squares[:, Outcome.RIGHT]
     tied = votes.squares @ indicator(fit.half_wins)
     return _Residuals(
@@ -197,14 +198,17 @@ def sandwich_covariance(information: FloatArray, meat: FloatArray, *, fit: Bradl
         precision = fit.prior.precision * np.eye(len(meat))
         bread = information + precision
         covariance = solve_positive(bread, solve_positive(bread, meat + precision).T)
-    return in_gauge(covariance, fit.gauge_weights[fit.rated]) * RATING_PER_STRENGTH**2
+    in_points = in_gauge(covariance, fit.gauge_weights[fit.rated])
+    in_points *= RATING_PER_STRENGTH**2
+    return in_points
 
 
 def prior_share(votes: PairVotes, *, n_items: int, prior_votes: float) -> FloatArray:
     """How much of each pair's variance is not taken from its own residuals; between 0 and 1."""
-    ends = np.concatenate([votes.left, votes.right])
-    total = sums_at(ends, np.tile(votes.total, 2), length=n_items)
-    squares = sums_at(ends, np.tile(votes.squares, 2), length=n_items)
+    total, squares = (
+        sums_at(votes.left, each, length=n_items) + sums_at(votes.right, each, length=n_items)
+        for each in (votes.total, votes.squares)
+    )
     effective = np.divide(squares, total**2, out=np.zeros(n_items), where=total > 0)
     prior = prior_votes * effective  # over the effective number of votes (Kish 1965, "Survey sampling")
     at_pair = prior[votes.left] + prior[votes.right]

@@ -6,7 +6,7 @@ another name, and is pointed out in the notes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,6 +20,7 @@ from stats.style import StyleCounts
 from stats.vote_answers import counted_metadata, counted_texts, texts_of
 from stats.vote_layouts import LAYOUTS, ColumnNames, Decision, Layout, listed, looked_up, named_layout, recognised
 
+WEIGHTS: Final = frozenset({"weight", "weights", "count", "n"})
 LENGTH_IN_WORDS: Final = "Length is counted in words and marks, since the file counts no tokens."
 
 
@@ -124,7 +125,8 @@ def read_votes(
     if missing := [name for name in layout.required if name not in file.names]:
         raise MissingColumnError(f"{where} has no column {missing[0]!r}; it has {listed(file.names)}.")
     source = _Source.of(layout, file.names, wanted)
-    return _votes(source, file.read(source.columns), wanted)
+    votes = _votes(source, file.read(source.columns), wanted)
+    return replace(votes, notes=(*votes.notes, *_unused_weights(file.names)))
 
 
 def _votes(source: _Source, table: FileTable, wanted: Wanted) -> Votes:
@@ -134,7 +136,7 @@ def _votes(source: _Source, table: FileTable, wanted: Wanted) -> Votes:
     bad_rows = table.in_order([*table.bad_rows, *_refused(source.layout, table, met, told), *answers.refused])
     rows = answers.rows
     if not len(rows):
-        first = f" Row {bad_rows[0].number}: {bad_rows[0].reason}." if bad_rows else ""
+        first = f" Row {bad_rows[0].number}: {bad_rows[0].reason}." if bad_rows else " Below its header it is empty."
         raise UnreadableFileError(f"The file holds no vote that can be used.{first}")
     used, codes = np.unique(np.concatenate([met.left[rows], met.right[rows]]), return_inverse=True)
     left, right = np.split(codes, 2)
@@ -230,6 +232,11 @@ def _lookalikes(names: tuple[str, ...]) -> list[str]:
     return [f"{group} are different names and are rated apart." for group in alike] + [
         f"{name} has a space at its end or beginning, which is part of the name." for name in spaced
     ]
+
+
+def _unused_weights(names: tuple[str, ...]) -> list[str]:
+    weights = [name for name in names if name.strip().casefold() in WEIGHTS]
+    return [f"The column {name!r} is not used: every row counts as one vote." for name in weights]
 
 
 def _timeless(times: FloatArray | None) -> list[str]:

@@ -12,6 +12,8 @@ import numpy as np
 from stats.comparisons import IntArray, Outcome
 from stats.file_tables import Column, FileTable, UnknownLayoutError, VoteFileError
 
+MOST_NAMES: Final = 20
+LONGEST_NAME: Final = 40
 ARENA_WORDS: Final = {
     "model_a": Outcome.LEFT,
     "model_b": Outcome.RIGHT,
@@ -207,4 +209,7 @@ def named_layout(columns: ColumnNames) -> Layout:
 
 
 def listed(names: tuple[str, ...]) -> str:
-    return ", ".join(map(repr, names)) or "(none)"
+    """Names in quotes, as many and as much of each as a reader wants to see."""
+    shown = [repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…") for name in names[:MOST_NAMES]]
+    more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+    return ", ".join([*shown, *more]) or "(none)"

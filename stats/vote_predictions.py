@@ -5,15 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from stats.comparisons import (
-    Comparisons,
-    FloatArray,
-    IntArray,
-    InvalidWeightError,
-    ItemIndexError,
-    LengthMismatchError,
-    PairCounts,
-)
+from stats.comparisons import Comparisons, FloatArray, IntArray, PairCounts
+from stats.errors import InvalidWeightError, ItemIndexError, LengthMismatchError
 from stats.ties import TieModel, fit_with_ties, outcome_probabilities
 
 PRIOR_VOTES: Final = 20.0  # a pair's own votes outweigh what the ratings expect of it from here on

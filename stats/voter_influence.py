@@ -7,7 +7,8 @@ import numpy as np
 from scipy.special import expit
 
 from stats.bradley_terry import RATING_PER_STRENGTH, BradleyTerryFit, Gauge, fit
-from stats.comparisons import BoolArray, Comparisons, FloatArray, IntArray, LengthMismatchError, Outcome, PairCounts
+from stats.comparisons import BoolArray, Comparisons, FloatArray, IntArray, Outcome, PairCounts
+from stats.errors import LengthMismatchError
 from stats.laplacian import laplacian
 
 N_REFITS: Final = 20

@@ -22,7 +22,8 @@ from typing import Final
 
 import numpy as np
 
-from stats.comparisons import Comparisons, FloatArray, IntArray, InvalidLevelError, LengthMismatchError
+from stats.comparisons import Comparisons, FloatArray, IntArray
+from stats.errors import InvalidLevelError, LengthMismatchError
 from stats.suspicions import Explanation, explanation, log_likelihood_ratios, log_prior, log_weights
 from stats.vote_predictions import VoteHistory, predictions
 
@@ -74,6 +75,7 @@ def judge_voters(
 
 
 def rows(votes: Comparisons, chosen: IntArray) -> Comparisons:
+    """The votes of these numbers."""
     return Comparisons(
         left=votes.left[chosen],
         right=votes.right[chosen],

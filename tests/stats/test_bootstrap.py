@@ -4,7 +4,8 @@ import pytest
 from stats import bootstrap
 from stats.bootstrap import poisson_bootstrap, score_bootstrap
 from stats.bradley_terry import Anchor, Gauge, NormalPrior, fit
-from stats.comparisons import InvalidLevelError, InvalidWeightError, LengthMismatchError, Outcome, PairCounts
+from stats.comparisons import Outcome, PairCounts
+from stats.errors import InvalidLevelError, InvalidWeightError, LengthMismatchError
 from stats.uncertainty import sandwich
 from tests.stats.test_uncertainty import simulated
 

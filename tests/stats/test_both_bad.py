@@ -3,8 +3,9 @@ import pytest
 
 from stats.both_bad import against_bar, bar_sandwich, fit_against_bar
 from stats.bradley_terry import ANCHOR_RATING, RATING_PER_STRENGTH, Anchor, Gauge, fit
-from stats.comparisons import Comparisons, InvalidLevelError, LengthMismatchError, Outcome, PairCounts
+from stats.comparisons import Comparisons, Outcome, PairCounts
 from stats.connectivity import ItemStatus
+from stats.errors import InvalidLevelError, LengthMismatchError
 from stats.uncertainty import sandwich
 
 BOARD = "8*A>B 5*B>A 3*A=B 6*A~B 7*B>C 4*C>B 9*B~C 2*B=C 5*C>A 6*A>C"

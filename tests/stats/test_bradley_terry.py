@@ -4,14 +4,12 @@ from scipy.optimize import minimize
 
 from stats import bradley_terry
 from stats.bradley_terry import ANCHOR_RATING, RATING_PER_STRENGTH, Anchor, Gauge, NormalPrior, fit, win_probability
-from stats.comparisons import (
-    Comparisons,
+from stats.comparisons import Comparisons, Outcome, PairCounts
+from stats.errors import (
     IllConditionedError,
     InvalidLevelError,
     InvalidWeightError,
     ItemIndexError,
-    Outcome,
-    PairCounts,
     UnknownOutcomeError,
     UnratedItemError,
 )
@@ -309,6 +307,7 @@ def test_a_step_that_leads_beyond_is_shortened(monkeypatch):
 
     newton_step = bradley_terry._newton_step
     monkeypatch.setattr(bradley_terry, "_newton_step", recorded)
+    monkeypatch.setattr(bradley_terry, "_start", lambda points: np.zeros(points.n_items))
     result = fit(PairCounts.from_cells(cells, n_items=6), max_iterations=1, gauge=Gauge.MEAN)
 
     longest = np.abs(result.strengths[:, np.newaxis] - result.strengths)[[0, 1, 2, 3, 4, 0], [1, 2, 3, 4, 5, 5]].max()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from stats.campaigns import Campaign, CampaignRules, find_campaigns
-from stats.comparisons import Comparisons, InvalidLevelError, InvalidWeightError, LengthMismatchError, Outcome
+from stats.comparisons import Comparisons, Outcome
+from stats.errors import InvalidLevelError, InvalidWeightError, LengthMismatchError
 from stats.suspicions import PUSH_SHARE
 from stats.vote_predictions import predictions, vote_history
 from stats.voters import rows

@@ -4,13 +4,11 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from stats.comparisons import (
-    Comparisons,
+from stats.comparisons import Comparisons, Outcome, PairCounts
+from stats.errors import (
     InvalidWeightError,
     ItemIndexError,
     LengthMismatchError,
-    Outcome,
-    PairCounts,
     SelfPairError,
     StatsError,
     UnknownOutcomeError,
@@ -304,6 +302,8 @@ def test_an_item_against_itself_is_found_among_counted_arrays():
         PairCounts.from_arrays(0, 1, outcome=2, n_items=7)
     with pytest.raises(UnknownOutcomeError, match="whole numbers"):
         PairCounts.from_arrays(left, right, outcome=outcome / 2, n_items=7)
+    with pytest.raises(ItemIndexError, match="cannot be None"):
+        PairCounts.from_arrays(left, right, outcome=outcome, n_items=None)
 
 
 def test_counts_made_by_hand_are_checked(board):
@@ -344,3 +344,41 @@ def test_counts_among_some_items_are_renumbered(board):
 def test_it_rejects_to_leave_out_no_item(board, item):
     with pytest.raises(ItemIndexError):
         board("A>B B>C").without_item(item)
+
+
+def test_sums_and_squares_belong_together():
+    votes = Comparisons.from_arrays([0, 1], [1, 0], outcome=[0, 0], weight=[3.0, 5.0], n_items=2)
+
+    counts = PairCounts.from_sums(votes, squares=[9.0, 7.0])
+
+    np.testing.assert_array_equal(counts.squares, [[9.0, 7.0, 0.0, 0.0]])
+    with pytest.raises(LengthMismatchError, match="2 sums"):
+        PairCounts.from_sums(votes, squares=[1.0])
+    with pytest.raises(InvalidWeightError):
+        PairCounts.from_sums(votes, squares=[1.0, -1.0])
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64])
+def test_codes_of_any_size_are_counted_alike(dtype):
+    rng = np.random.default_rng(5)
+    left = rng.integers(0, 100, 5000)
+    right = (left + rng.integers(1, 100, 5000)) % 100
+    outcome = rng.integers(0, 4, 5000)
+    expected = PairCounts.from_comparisons(Comparisons.from_arrays(left, right, outcome=outcome, n_items=100))
+
+    counts = PairCounts.from_arrays(left.astype(dtype), right.astype(dtype), outcome=outcome.astype(dtype), n_items=100)
+
+    for name in ("left", "right", "totals", "squares"):
+        np.testing.assert_array_equal(getattr(counts, name), getattr(expected, name))
+    beyond = left.astype(dtype)
+    beyond[7] = 100
+    with pytest.raises(ItemIndexError, match="100 is not the number"):
+        PairCounts.from_arrays(beyond, right.astype(dtype), outcome=outcome.astype(dtype), n_items=100)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64])
+def test_no_negative_code_passes_for_a_large_one(dtype):
+    left = np.zeros(10, dtype=dtype)
+    left[3] = -1
+    with pytest.raises(ItemIndexError, match="-1 is not the number"):
+        PairCounts.from_arrays(left, np.ones(10, dtype=dtype), outcome=np.zeros(10, dtype=dtype), n_items=250)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from stats.bradley_terry import Anchor, fit
-from stats.comparisons import InvalidWeightError, LengthMismatchError, Outcome
+from stats.comparisons import Outcome
 from stats.composite import composite_sandwich, disagreement, fit_composite
 from stats.connectivity import ItemStatus
+from stats.errors import InvalidWeightError, LengthMismatchError
 from stats.uncertainty import sandwich
 
 HUMANS = "30*A>B 20*B>A 10*A=B 15*B>C 12*C>B"

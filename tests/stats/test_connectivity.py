@@ -1,8 +1,8 @@
 import pytest
 
-from stats.bradley_terry import fit
-from stats.comparisons import Outcome
-from stats.connectivity import ItemStatus
+from stats.bradley_terry import fit, half_points
+from stats.comparisons import Outcome, PairCounts
+from stats.connectivity import ItemStatus, connectivity
 
 RATED = ItemStatus.RATED
 
@@ -135,3 +135,28 @@ def test_components_are_numbered_from_the_rated_one_on(board):
     counts = board("A>B C=D D=E F=G", n_items=8)
 
     assert fit(counts).connectivity.components.tolist() == [2, 2, 0, 0, 0, 1, 1, 3]
+
+
+@pytest.mark.parametrize("n_items", [12, 600])
+def test_a_ring_is_rated_together_however_long(n_items):
+    ring = PairCounts.from_cells([(i, (i + 1) % n_items, Outcome.LEFT, 1) for i in range(n_items)], n_items=n_items)
+
+    assert set(connectivity(half_points(ring, [])).statuses) == {ItemStatus.RATED}
+
+
+@pytest.mark.parametrize("n_items", [12, 600])
+def test_a_chain_is_not_rated_however_long(n_items):
+    chain = PairCounts.from_cells([(i, i + 1, Outcome.LEFT, 1) for i in range(n_items - 1)], n_items=n_items)
+
+    assert ItemStatus.RATED not in connectivity(half_points(chain, [])).statuses
+
+
+@pytest.mark.parametrize("far", [0, 5])
+def test_one_item_that_only_won_or_lost_is_seen_among_many_that_met(far):
+    cells = [(i, j, Outcome.TIE, 1) for i in range(6) for j in range(i) if far not in (i, j)]
+    for outcome, status in ((Outcome.LEFT, ItemStatus.ONLY_WON), (Outcome.RIGHT, ItemStatus.ONLY_LOST)):
+        board = PairCounts.from_cells([*cells, *((far, i, outcome, 1) for i in range(6) if i != far)], n_items=6)
+
+        found = connectivity(half_points(board, [Outcome.TIE]))
+
+        assert [found.statuses[far] is status, int(found.rated.sum())] == [True, 5]

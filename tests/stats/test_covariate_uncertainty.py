@@ -2,17 +2,11 @@ import numpy as np
 import pytest
 
 from stats.bradley_terry import RATING_PER_STRENGTH, Anchor, Gauge, NormalPrior, fit
-from stats.comparisons import (
-    Comparisons,
-    InvalidLevelError,
-    InvalidWeightError,
-    LengthMismatchError,
-    Outcome,
-    PairCounts,
-)
+from stats.comparisons import Comparisons, Outcome, PairCounts
 from stats.covariate_passes import ControlledComparisons
 from stats.covariate_uncertainty import clustered_covariate_sandwich, clustered_sandwich, covariate_sandwich
 from stats.covariates import fit_with_covariates
+from stats.errors import InvalidLevelError, InvalidWeightError, LengthMismatchError
 from stats.uncertainty import sandwich
 from tests.stats.test_covariates import design_of, simulated, with_weights
 

@@ -7,21 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from stats import covariate_passes, covariates
+from stats import covariate_passes, covariates, workers
 from stats.bradley_terry import RATING_PER_STRENGTH, Anchor, Gauge, NormalPrior, fit
-from stats.comparisons import (
-    TURNED_ROUND,
-    CollinearCovariatesError,
-    Comparisons,
-    InvalidCovariateError,
-    LengthMismatchError,
-    Outcome,
-    PairCounts,
-    SeparatedCovariatesError,
-)
+from stats.comparisons import TURNED_ROUND, Comparisons, Outcome, PairCounts
 from stats.covariate_passes import ControlledComparisons
 from stats.covariate_uncertainty import clustered_covariate_sandwich, clustered_sandwich, covariate_sandwich
 from stats.covariates import fit_with_covariates
+from stats.errors import CollinearCovariatesError, InvalidCovariateError, LengthMismatchError, SeparatedCovariatesError
 from stats.uncertainty import sandwich
 from tests.stats.test_properties import every_board
 
@@ -126,7 +118,7 @@ def test_chunks_and_the_part_it_starts_from_change_nothing(monkeypatch):
     in_one = clustered_covariate_sandwich(data, whole, clusters=clusters)
 
     monkeypatch.setattr(covariate_passes, "ROWS_PER_CHUNK", 128)
-    monkeypatch.setattr("stats.covariate_uncertainty.ROWS_PER_CHUNK", 128)
+    monkeypatch.setattr("stats.clusters.ROWS_PER_CHUNK", 128)
     monkeypatch.setattr(covariates, "ROWS_OF_START", 500)
     chunked = fit_with_covariates(data)
 
@@ -134,6 +126,22 @@ def test_chunks_and_the_part_it_starts_from_change_nothing(monkeypatch):
     np.testing.assert_allclose(chunked.meat, whole.meat, rtol=1e-4, atol=1e-5)
     in_chunks = clustered_covariate_sandwich(data, chunked, clusters=clusters)
     np.testing.assert_allclose(in_chunks.ratings.covariance, in_one.ratings.covariance, rtol=1e-4, atol=1e-4)
+
+
+def test_two_threads_change_nothing(monkeypatch):
+    data = simulated(np.random.default_rng(6), n=3001)
+    at_once = fit_with_covariates(data)
+    monkeypatch.setattr(covariate_passes, "ROWS_WORTH_A_THREAD", 1000)
+    monkeypatch.setattr(workers, "n_processors", lambda: 1)
+    in_parts = fit_with_covariates(data)
+    monkeypatch.setattr(workers, "n_processors", lambda: 2)
+    by_threads = fit_with_covariates(data)
+
+    assert (by_threads.meat != at_once.meat).any()
+    np.testing.assert_allclose(by_threads.meat, at_once.meat, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(by_threads.ratings, at_once.ratings, rtol=1e-9)
+    for name in ("ratings", "coefficients", "information", "meat"):
+        np.testing.assert_array_equal(getattr(by_threads, name), getattr(in_parts, name))
 
 
 def test_heavy_tails_still_converge():

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stats.comparisons import Comparisons, InvalidLevelError, InvalidWeightError, Outcome, UnknownOutcomeError
+from stats.comparisons import Comparisons, Outcome
 from stats.elo import K_FACTOR, elo
+from stats.errors import InvalidLevelError, InvalidWeightError, UnknownOutcomeError
 
 OUTCOMES = {"left": Outcome.LEFT, "right": Outcome.RIGHT, "tie": Outcome.TIE}
 

@@ -38,14 +38,16 @@ def test_a_byte_order_mark_is_no_part_of_a_name(write):
     ("name", "content", "sentence"),
     [
         ("votes.xlsx", b"", r"does not end in one of \.csv, "),
-        ("votes.csv", "left,right,winner\nx,y,é\n".encode("latin-1"), "cannot be read|not text in UTF-8"),
+        ("votes.csv", "left,right,winner\nx,y,é\n".encode("latin-1"), "not text in UTF-8: save it"),
+        ("votes.csv", "left,right,winner\nx,y,left\n".encode("utf-16-le"), "not text in UTF-8: save it"),
+        ("votes.csv", b"\0" * 100, "not text in UTF-8: save it"),
         ("votes.csv", "left,right,winner\nx,y,tie\n".encode("utf-16"), "not text in UTF-8"),
         ("votes.jsonl", b"\xff\xfe", "not text in UTF-8"),
         ("votes.json", b'{"left": 1}', "not hold a JSON list"),
         ("votes.json", b"[1, 2", "not hold a JSON list"),
         ("votes.parquet", b"PAR1 nothing", "cannot be read"),
-        ("votes.csv.gz", b"not gzip", "cannot be read"),
-        ("votes.csv.gz", gzip.compress(b"left,right,winner\n" + b"x,y,tie\n" * 10**5)[:90], "cannot be read"),
+        ("votes.csv.gz", b"not gzip", "cannot be read: .*, and is what its name says"),
+        ("votes.csv.gz", gzip.compress(b"left,right,winner\n" + b"x,y,tie\n" * 10**5, mtime=0)[:90], "cannot be read"),
     ],
 )
 def test_what_cannot_be_read_is_told_in_a_sentence(write, name, content, sentence):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stats.comparisons import IllConditionedError
+from stats.errors import IllConditionedError
 from stats.laplacian import laplacian, solve_grounded
 
 

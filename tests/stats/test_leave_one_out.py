@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from stats.bradley_terry import fit
-from stats.comparisons import ItemIndexError, Outcome
+from stats.comparisons import Outcome
+from stats.errors import ItemIndexError
 from stats.leave_one_out import leave_one_item_out
 
 BOARD = "8*A>B 5*B>A 3*A=B 7*B>C 4*C>B 2*B~C 5*C>A 6*A>C 3*C>D D>C"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stats.comparisons import CollinearCovariatesError, InvalidCovariateError, LengthMismatchError
+from stats.errors import CollinearCovariatesError, InvalidCovariateError, LengthMismatchError
 from stats.normalisation import relative_difference, standardised
 
 

@@ -9,7 +9,8 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from stats.bradley_terry import RATING_PER_STRENGTH
-from stats.comparisons import InvalidWeightError, ItemIndexError, LengthMismatchError, PairCounts
+from stats.comparisons import PairCounts
+from stats.errors import InvalidWeightError, ItemIndexError, LengthMismatchError
 from stats.pairing import (
     PRIOR_DEVIATION,
     Newcomer,

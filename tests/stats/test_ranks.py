@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm, studentized_range
 
 from stats.bradley_terry import Anchor, fit
-from stats.comparisons import InvalidLevelError
+from stats.errors import InvalidLevelError
 from stats.ranks import RankRange, pairwise_rank_ranges, simultaneous_rank_ranges, tiers
 from stats.uncertainty import Uncertainty, sandwich
 

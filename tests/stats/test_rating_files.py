@@ -7,7 +7,7 @@ import pytest
 
 from stats import rating_plot
 from stats.file_tables import UnreadableFileError
-from stats.rating_files import COLUMNS, as_text, check_writable, write
+from stats.rating_files import COLUMNS, LONGEST_NAME, as_text, check_writable, write
 from stats.rating_plot import plot, svg
 from stats.rating_tables import RatingRow, RatingTable
 
@@ -44,6 +44,15 @@ def test_the_text_fits_a_terminal_of_80_columns():
     assert max(map(len, lines)) <= 80
     assert lines[2].split() == ["–", "b", "–", "–", "3"]
     assert lines[3:] == [f"      {long}"]
+
+
+def test_an_endless_name_is_cut_where_it_is_shown_and_whole_in_files(tmp_path):
+    row = RatingRow("m" * 5000, 1000.0, 900.0, 1100.0, 1, 1, 5)
+    table = RatingTable(method="m", rows=(row,), confidence_level=0.95)
+
+    assert f"  {'m' * (LONGEST_NAME - 1)}…  1000.0" in as_text(table)
+    write(table, tmp_path / "r.json")
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))[0]["name"] == "m" * 5000
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])

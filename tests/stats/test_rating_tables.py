@@ -4,12 +4,13 @@ from scipy.special import expit
 
 from stats.both_bad import bar_sandwich, fit_against_bar
 from stats.bradley_terry import RATING_PER_STRENGTH, fit
-from stats.comparisons import Comparisons, InvalidLevelError, Outcome, PairCounts, UnratedItemError
+from stats.comparisons import Comparisons, Outcome, PairCounts
 from stats.connectivity import ItemStatus
 from stats.covariate_passes import ControlledComparisons
 from stats.covariate_uncertainty import covariate_sandwich
 from stats.covariates import fit_with_covariates
 from stats.elo import elo
+from stats.errors import InvalidLevelError, UnratedItemError
 from stats.ranks import pairwise_rank_ranges
 from stats.rating_methods import METHODS, STATUS_WORDS, NamedAnchor, RatingOptions, UnsupportedOptionError
 from stats.rating_tables import UnknownAnchorError, rate

@@ -7,17 +7,9 @@ from hypothesis import strategies as st
 
 from stats import robustness
 from stats.bradley_terry import RATING_PER_STRENGTH, Gauge, NormalPrior, fit
-from stats.comparisons import (
-    Comparisons,
-    InvalidLevelError,
-    InvalidWeightError,
-    ItemIndexError,
-    LengthMismatchError,
-    Outcome,
-    PairCounts,
-    UnratedItemError,
-)
+from stats.comparisons import Comparisons, Outcome, PairCounts
 from stats.connectivity import PairPoints, connectivity
+from stats.errors import InvalidLevelError, InvalidWeightError, ItemIndexError, LengthMismatchError, UnratedItemError
 from stats.robustness import Change, ChangedVotes, fewest_votes
 from stats.small_fits import PointsOfBoards, differences
 from stats.voter_influence import leave_one_voter_out

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import chi2, norm, studentized_range
 
 from stats.bradley_terry import Anchor, fit
-from stats.comparisons import InvalidLevelError
+from stats.errors import InvalidLevelError
 from stats.ranks import tiers
 from stats.simultaneous import (
     chi_square_intervals,

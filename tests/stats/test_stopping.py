@@ -3,14 +3,8 @@ import pytest
 from scipy.special import betaln
 
 from stats.bradley_terry import win_probability
-from stats.comparisons import (
-    InvalidLevelError,
-    InvalidWeightError,
-    ItemIndexError,
-    Outcome,
-    SelfPairError,
-    UnknownOutcomeError,
-)
+from stats.comparisons import Outcome
+from stats.errors import InvalidLevelError, InvalidWeightError, ItemIndexError, SelfPairError, UnknownOutcomeError
 from stats.stopping import log_evidence, win_share, win_share_of_pair
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stats.comparisons import LengthMismatchError
+from stats.errors import LengthMismatchError
 from stats.style import FEATURES, counts_of_metadata, counts_of_text, style_of
 
 LEFT = [[4, 1, 1, 0], [6, 0, 0, 3], [4, 0, 0, 0]]

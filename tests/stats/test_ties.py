@@ -7,16 +7,9 @@ from hypothesis import given
 from scipy.optimize import linprog, minimize
 
 from stats.bradley_terry import RATING_PER_STRENGTH, Anchor, Gauge, fit
-from stats.comparisons import (
-    Comparisons,
-    InvalidLevelError,
-    ItemIndexError,
-    LengthMismatchError,
-    Outcome,
-    PairCounts,
-    UnratedItemError,
-)
+from stats.comparisons import Comparisons, Outcome, PairCounts
 from stats.connectivity import ItemStatus
+from stats.errors import InvalidLevelError, ItemIndexError, LengthMismatchError, UnratedItemError
 from stats.tie_uncertainty import tie_sandwich
 from stats.ties import TieModel, TieStatus, fit_with_ties, outcome_probabilities, slopes
 from stats.uncertainty import sandwich

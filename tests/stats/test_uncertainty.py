@@ -2,15 +2,8 @@ import numpy as np
 import pytest
 
 from stats.bradley_terry import RATING_PER_STRENGTH, Anchor, Gauge, NormalPrior, fit
-from stats.comparisons import (
-    Comparisons,
-    InvalidLevelError,
-    InvalidWeightError,
-    ItemIndexError,
-    LengthMismatchError,
-    Outcome,
-    PairCounts,
-)
+from stats.comparisons import Comparisons, Outcome, PairCounts
+from stats.errors import InvalidLevelError, InvalidWeightError, ItemIndexError, LengthMismatchError
 from stats.uncertainty import Uncertainty, sandwich, two_sided_quantile
 
 POINTS = np.array([1.0, 0.0, 0.5, 0.5])

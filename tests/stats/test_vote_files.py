@@ -111,7 +111,7 @@ def test_the_same_column_twice_is_refused(write):
 
 
 def test_a_file_without_a_usable_row_is_refused(write):
-    with pytest.raises(UnreadableFileError, match=r"no vote that can be used\.$"):
+    with pytest.raises(UnreadableFileError, match=r"no vote that can be used\. Below its header it is empty\.$"):
         read_votes(write("votes.csv", "left,right,winner\n"))
     with pytest.raises(UnreadableFileError, match=r"Row 1: the outcome 'x' is none of"):
         read_votes(write("votes.csv", "left,right,winner\nx,y,x\n"))

@@ -13,6 +13,7 @@ from stats.file_tables import (
     VoteFileError,
 )
 from stats.vote_files import ColumnNames, Wanted, read_votes
+from stats.vote_layouts import LONGEST_NAME, MOST_NAMES, recognised
 from tests.helpers.vote_files import LMSYS, told, write_file
 
 L, R, T, B = Outcome.LEFT, Outcome.RIGHT, Outcome.TIE, Outcome.BOTH_BAD
@@ -201,3 +202,8 @@ def test_an_unknown_layout_is_refused_with_what_is_there(write):
         read_votes(write("votes.csv", "a,b\n1,2\n"))
     with pytest.raises(UnknownLayoutError, match=r"has the columns \(none\)\."):
         read_votes(write("empty.csv", ""))
+
+
+def test_of_endless_columns_some_are_named_and_the_rest_counted():
+    with pytest.raises(UnknownLayoutError, match=rf"'{'x' * LONGEST_NAME}…', 'c1', .*, 'c19', 30 more\. Name those"):
+        recognised("votes.csv", ("x" * 5000, *(f"c{number}" for number in range(1, MOST_NAMES + 30))))

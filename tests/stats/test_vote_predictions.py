@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from stats.comparisons import Comparisons, InvalidWeightError, ItemIndexError, LengthMismatchError, Outcome, PairCounts
+from stats.comparisons import Comparisons, Outcome, PairCounts
+from stats.errors import InvalidWeightError, ItemIndexError, LengthMismatchError
 from stats.ties import TieModel, fit_with_ties, outcome_probabilities
 from stats.vote_predictions import LAPSES, predictions, vote_history
 from tests.helpers.voting import cast

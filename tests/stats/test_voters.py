@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from stats.comparisons import Comparisons, InvalidLevelError, LengthMismatchError, Outcome, PairCounts
+from stats.comparisons import Comparisons, Outcome, PairCounts
+from stats.errors import InvalidLevelError, LengthMismatchError
 from stats.suspicions import Explanation, Suspicion, log_likelihood_ratios, log_prior, log_weights
 from stats.vote_predictions import predictions, vote_history
 from stats.voters import FEWEST_VOTES, judge_voter, judge_voters, rows

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from stats.bradley_terry import fit
-from stats.comparisons import Outcome, UnknownOutcomeError
+from stats.comparisons import Outcome
+from stats.errors import UnknownOutcomeError
 from stats.simultaneous import normal_draws
 from stats.uncertainty import Uncertainty, sandwich
 from stats.win_matrix import mean_win_rates, observed_wins, win_matrix

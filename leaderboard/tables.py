@@ -6,8 +6,9 @@ from typing import NamedTuple
 from django.utils.translation import gettext_lazy as _
 from typing_extensions import TypedDict  # pydantic reads it, and needs this one before Python 3.12
 
-from leaderboard.models import LiveBoard, LiveRating
-from llms.models import Visibility
+from leaderboard.models import BenchmarkColumn, BenchmarkScore, LiveBoard, LiveRating
+from llms.models import LanguageModel, Visibility
+from llms.translations import translated
 from stats.connectivity import ItemStatus
 
 STATUS_WORDS = {
@@ -19,6 +20,9 @@ STATUS_WORDS = {
     ItemStatus.SEPARATED_BELOW: _("below the rated models, none of which it has beaten or tied yet"),
     ItemStatus.SEPARATED: _("its results allow an order, but no distance yet"),
 }
+LISTED_WORDS = _("only listed: known from imported results, not in battles")
+MOST_COLUMNS = 6
+"""Of benchmarks, unless the reader asks for all."""
 MARGIN = 0.04
 """Of the scale's width, left free at both ends."""
 
@@ -31,6 +35,22 @@ class Whisker(NamedTuple):
     high: float
 
 
+class Head(NamedTuple):
+    column: BenchmarkColumn
+    protocol: str
+    """In one line, in the reader's language."""
+
+
+class Cell(NamedTuple):
+    """A score as it is shown: a share in percent."""
+
+    score: BenchmarkScore
+    value: float
+    lower: float | None
+    upper: float | None
+    digits: int
+
+
 @dataclass(frozen=True)
 class Row:
     line: LiveRating
@@ -38,6 +58,8 @@ class Row:
     status_words: str
     win_rate: float | None
     """Percent; ties and both-bads are half."""
+    cells: tuple[Cell | None, ...] = ()
+    """One for each column of benchmarks."""
 
     @property
     def ranks(self) -> str:
@@ -52,6 +74,22 @@ class Table(NamedTuple):
     rows: list[Row]
     reference: float | None
     """Where the average rating lies on the scale, in percent."""
+    heads: list[Head]
+    n_more_columns: int
+
+
+class ExportScore(TypedDict):
+    benchmark: str
+    metric: str
+    fingerprint: str
+    """Of the protocol: scores may be compared where it is the same."""
+    protocol: str
+    value: float
+    lower: float | None
+    upper: float | None
+    n_samples: int
+    run: int
+    imported: bool
 
 
 class ExportRow(TypedDict):
@@ -71,37 +109,71 @@ class ExportRow(TypedDict):
     win_rate: float | None
     status: str
     preliminary: bool
+    benchmarks: list[ExportScore]
 
 
-def lines_of(board: LiveBoard) -> list[LiveRating]:
-    """Best first; below them, by number of votes, those without a rating. A model that has become internal is gone
-    from the public board at once, and not only from the next one."""
-    lines = board.ratings.select_related("llm")
-    if board.audience == Visibility.PUBLIC:
-        lines = lines.filter(llm__visibility=Visibility.PUBLIC)
-    return sorted(lines, key=lambda line: (line.rating is None, -(line.rating or 0), -line.n_votes, line.llm.name))
-
-
-def table_of(board: LiveBoard) -> Table:
-    lines = lines_of(board)
+def table_of(board: LiveBoard, *, n_columns: int | None = MOST_COLUMNS) -> Table:
+    scores = _scores_of(board)
+    lines, columns = _lines_of(board, scores), list({score.column_id: score.column for score in scores}.values())
+    shown = columns[:n_columns]
+    cells = {(score.column_id, score.llm_id): _cell(score) for score in scores}
     ends = [end for line in lines for end in (line.lower, line.upper) if end is not None]
-    if not ends:
-        return Table([_row(line, 0, 1) for line in lines], None)
-    width = max(max(ends) - min(ends), 1.0)
-    low, high = min(ends) - MARGIN * width, max(ends) + MARGIN * width
-    return Table([_row(line, low, high) for line in lines], _percent(_mean_rating(lines), low, high))
+    width = max(max(ends) - min(ends), 1.0) if ends else 1.0
+    low, high = (min(ends) - MARGIN * width, max(ends) + MARGIN * width) if ends else (0.0, 1.0)
+    rows = [_row(line, low, high, tuple(cells.get((column.pk, line.llm_id)) for column in shown)) for line in lines]
+    reference = _percent(_mean_rating(lines), low, high) if ends else None
+    heads = [Head(column, translated(column.summary)) for column in shown]
+    return Table(rows, reference, heads, len(columns) - len(shown))
 
 
 def export_rows(board: LiveBoard) -> list[ExportRow]:
-    return [_export(line) for line in lines_of(board)]
+    scores = _scores_of(board)
+    scores_of: dict[int, list[ExportScore]] = {}
+    for score in scores:
+        scores_of.setdefault(score.llm_id, []).append(_exported(score))
+    return [_export(line, scores_of.get(line.llm_id, [])) for line in _lines_of(board, scores)]
 
 
-def _row(line: LiveRating, low: float, high: float) -> Row:
+def _scores_of(board: LiveBoard) -> list[BenchmarkScore]:
+    """Column by column."""
+    scores = BenchmarkScore.objects.filter(column__board=board).select_related("column", "llm")
+    return [score for score in scores.order_by("column_id", "pk") if _is_shown(board, score.llm)]
+
+
+def _lines_of(board: LiveBoard, scores: list[BenchmarkScore]) -> list[LiveRating]:
+    """Best first; below them, by number of votes, those without a rating, and those that only benchmarks know."""
+    lines = [line for line in board.ratings.select_related("llm") if _is_shown(board, line.llm)]
+    voted_on = {line.llm_id for line in lines}
+    unrated = {score.llm_id: score.llm for score in scores if score.llm_id not in voted_on}
+    lines += [_unrated(board, llm) for llm in unrated.values()]
+    return sorted(lines, key=lambda line: (line.rating is None, -(line.rating or 0), -line.n_votes, line.llm.name))
+
+
+def _is_shown(board: LiveBoard, llm: LanguageModel) -> bool:
+    """A model that has become internal is gone from the public board at once, and not only from the next one."""
+    return board.audience != Visibility.PUBLIC or llm.visibility == Visibility.PUBLIC
+
+
+def _unrated(board: LiveBoard, llm: LanguageModel) -> LiveRating:
+    """Not stored: nobody can have voted on it."""
+    return LiveRating(
+        board=board, llm=llm, status=ItemStatus.NO_COMPARISONS.value, n_votes=0, points=0.0, preliminary=True
+    )
+
+
+def _cell(score: BenchmarkScore) -> Cell:
+    factor, digits = (100.0, 1) if score.column.is_share else (1.0, 3)
+    lower, upper = (None if bound is None else factor * bound for bound in (score.lower, score.upper))
+    return Cell(score, factor * score.value, lower, upper, digits)
+
+
+def _row(line: LiveRating, low: float, high: float, cells: tuple[Cell | None, ...]) -> Row:
     whisker = None
     if line.rating is not None and line.lower is not None and line.upper is not None:
         whisker = Whisker(*(_percent(value, low, high) for value in (line.lower, line.rating, line.upper)))
-    words = STATUS_WORDS.get(ItemStatus(line.status), "")
-    return Row(line, whisker, str(words), _win_rate(line))
+    is_listed = line.llm.status == LanguageModel.Status.LISTED
+    words = LISTED_WORDS if is_listed else STATUS_WORDS.get(ItemStatus(line.status), "")
+    return Row(line, whisker, str(words), _win_rate(line), cells)
 
 
 def _percent(value: float, low: float, high: float) -> float:
@@ -117,7 +189,7 @@ def _win_rate(line: LiveRating) -> float | None:
     return 100 * line.points / line.n_votes if line.n_votes else None
 
 
-def _export(line: LiveRating) -> ExportRow:
+def _export(line: LiveRating, scores: list[ExportScore]) -> ExportRow:
     return {
         "model": line.llm.slug,
         "name": line.llm.name,
@@ -133,4 +205,21 @@ def _export(line: LiveRating) -> ExportRow:
         "win_rate": _win_rate(line),
         "status": line.status,
         "preliminary": line.preliminary,
+        "benchmarks": scores,
+    }
+
+
+def _exported(score: BenchmarkScore) -> ExportScore:
+    column = score.column
+    return {
+        "benchmark": column.benchmark,
+        "metric": column.metric,
+        "fingerprint": column.fingerprint,
+        "protocol": str(column.summary),
+        "value": score.value,
+        "lower": score.lower,
+        "upper": score.upper,
+        "n_samples": score.n,
+        "run": score.run_id,
+        "imported": score.was_imported,
     }

@@ -7,8 +7,7 @@ from uuid import UUID
 import numpy as np
 
 from arena.models import Answer, Vote
-from leaderboard.sources import votes
-from leaderboard.sources.votes import OUTCOMES
+from leaderboard.sources.votes import OUTCOMES, llms_of
 from llms.models import LanguageModel, Visibility
 from stats.comparisons import BoolArray, Comparisons
 from stats.style import FEATURES, StyleCounts
@@ -36,7 +35,7 @@ class _Row(NamedTuple):
 def read(audience: Visibility, *, style: bool = False) -> SingleVotes:
     cast = Vote.objects.order_by("created_at", "pk")
     rows = [_Row(*row) for row in cast.values_list("battle_id", "battle__llm_a_id", "battle__llm_b_id", "outcome")]
-    llms = votes.read(audience).llms  # after the votes, so that it knows the models of all of them
+    llms = llms_of(audience)  # after the votes, so that it knows the models of all of them
     position = {llm.pk: index for index, llm in enumerate(llms)}
     rows = [row for row in rows if row.left_id in position and row.right_id in position]
     counts = _style_of(rows) if style else None

@@ -32,11 +32,12 @@ def mark(audience: Visibility) -> str:
     return f"{counted['total'] or 0} {counted['latest'] or ''} {zlib.crc32(shown.encode()):08x}"
 
 
-def read(audience: Visibility) -> VoteSource:
+def read(audience: Visibility, *, category: str = PairCount.OVERALL) -> VoteSource:
     """Counts first, then the models they name. A model that goes internal between the two is left out, with its votes;
-    the mark has moved by then, and the next look finds the board as it should be."""
-    cells = list(_cells(audience).values_list("left_id", "right_id", "outcome").annotate(total=Sum("n")))
-    llms = list(_llms(audience))
+    the mark has moved by then, and the next look finds the board as it should be. The models are those of the whole
+    board in any category, so that one without votes in it is listed too."""
+    cells = list(_cells(audience, category).values_list("left_id", "right_id", "outcome").annotate(total=Sum("n")))
+    llms = llms_of(audience)
     position = {llm.pk: index for index, llm in enumerate(llms)}
     between_known = [
         (position[left], position[right], OUTCOMES[outcome], float(n))
@@ -46,8 +47,13 @@ def read(audience: Visibility) -> VoteSource:
     return VoteSource(llms, PairCounts.from_cells(between_known, n_items=len(llms)))
 
 
-def _cells(audience: Visibility) -> PairCountQuerySet:
-    cells = PairCount.objects.filter(category=PairCount.OVERALL)
+def llms_of(audience: Visibility) -> list[LanguageModel]:
+    """The models of this board, in the order of all that is counted for it."""
+    return list(_llms(audience))
+
+
+def _cells(audience: Visibility, category: str = PairCount.OVERALL) -> PairCountQuerySet:
+    cells = PairCount.objects.filter(category=category)
     return cells if audience == Visibility.INTERNAL else cells.between_public_models()
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from leaderboard import live
 from leaderboard.models import LiveBoard, LiveRating
-from leaderboard.tables import MARGIN, STATUS_WORDS, Row, export_rows, lines_of, table_of
+from leaderboard.tables import MARGIN, STATUS_WORDS, Row, export_rows, table_of
 from llms.models import LanguageModel
 from stats.connectivity import ItemStatus
 
@@ -46,7 +46,6 @@ def test_best_first_then_the_unrated_by_votes_and_name(board, line):
     line("Negative", rating=-50)
     line("Busy", rating=900, n_votes=5)
     names = ["High", "Busy", "Low", "Negative", "Winner", "Also silent", "Silent"]
-    assert [found.llm.name for found in lines_of(board)] == names
     assert [row.line.llm.name for row in table_of(board).rows] == names
     assert [row["name"] for row in export_rows(board)] == names
 

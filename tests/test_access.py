@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db import transaction
 from django.http import HttpResponse
@@ -21,158 +21,10 @@ from arena.models import Answer, Battle
 from leaderboard import live
 from llms.models import Endpoint, Visibility
 from tests.conftest import as_voter
+from tests.helpers.access_table import SECRET, SIGN_IN, TABLE, Row
+from tests.helpers.run_rows import private_set, runs_of
 
 pytestmark = pytest.mark.django_db
-
-SIGN_IN = "sign in"
-NOWHERE = "00000000-0000-4000-8000-000000000000"
-SECRET = "Nova"
-"""Begins the name of the one internal model. Nobody but researchers and administrators may ever read it."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """An address, and what it answers: a status, or the way to the sign-in page."""
-
-    name: str
-    visitor: int | str
-    """In the public mode."""
-    stranger: int | str
-    """A visitor in the members mode. For people who are signed in the modes do not differ."""
-    voter: int | str
-    researcher: int | str
-    admin: int | str
-    args: tuple[str, ...] = ()
-    """Names of the site's things, see `site`; anything else stands for itself."""
-    method: str = "get"
-    data: tuple[tuple[str, str], ...] = ()
-    query: str = ""
-
-    def __str__(self) -> str:
-        return " ".join(filter(None, (self.method.upper(), self.name, *self.args, self.query)))
-
-
-def page(name: str, *args: str, **more: Any) -> Row:
-    return Row(name, 200, SIGN_IN, 200, 200, 200, args, **more)
-
-
-def of_the_api(name: str, **more: Any) -> Row:
-    return Row(name, 200, 401, 200, 200, 200, **more)
-
-
-def for_members(name: str, answer: int, *args: str, **more: Any) -> Row:
-    return Row(name, SIGN_IN, SIGN_IN, answer, answer, answer, args, **more)
-
-
-def open_to_all(name: str, answer: int, *args: str, **more: Any) -> Row:
-    return Row(name, answer, answer, answer, answer, answer, args, **more)
-
-
-def of_the_admin(name: str, answer: int, *args: str, **more: Any) -> Row:
-    return Row(f"admin:{name}", SIGN_IN, SIGN_IN, 403, 403, answer, args, **more)
-
-
-def read_only(what: str, thing: str) -> list[Row]:
-    """Pages of the admin where one may look and not touch."""
-    return [
-        of_the_admin(f"{what}_changelist", 200),
-        of_the_admin(f"{what}_change", 200, thing),
-        of_the_admin(f"{what}_change", 403, thing, method="post"),
-        of_the_admin(f"{what}_history", 200, thing),
-        of_the_admin(f"{what}_add", 403),
-        of_the_admin(f"{what}_add", 403, method="post"),
-        of_the_admin(f"{what}_delete", 403, thing),
-        of_the_admin(f"{what}_delete", 403, thing, method="post", data=(("post", "yes"),)),
-    ]
-
-
-TABLE = [
-    #                                       visitor  stranger voter researcher admin
-    page("arena:new_battle"),
-    page("arena:new_battle", method="head"),
-    Row("arena:new_battle", 405, SIGN_IN, 405, 405, 405, method="post"),
-    Row("arena:battle", 200, SIGN_IN, 200, 200, 200, ("own battle",)),
-    Row("arena:battle", 404, SIGN_IN, 404, 404, 404, ("battle of another",)),
-    Row("arena:battle", 200, SIGN_IN, 200, 200, 200, ("voted battle",)),
-    Row("arena:battle", 404, SIGN_IN, 404, 200, 200, ("voted internal battle",)),
-    Row("arena:battle", 404, SIGN_IN, 404, 404, 404, (NOWHERE,)),
-    Row("arena:battle", 405, SIGN_IN, 405, 405, 405, ("own battle",), method="post"),
-    page("leaderboard:board"),
-    page("leaderboard:board", query="fragment"),
-    Row("leaderboard:board", 405, SIGN_IN, 405, 405, 405, method="post"),
-    page("leaderboard:board_csv"),
-    Row("leaderboard:board_csv", 405, SIGN_IN, 405, 405, 405, method="delete"),
-    of_the_api("api-1:leaderboard"),
-    of_the_api("api-1:me"),
-    of_the_api("api-1:models"),
-    of_the_api("api-1:openapi-json"),
-    Row("api-1:api-root", 404, 401, 404, 404, 404),
-    Row("api-1:models", 405, 401, 405, 405, 405, method="post"),
-    Row("api-1:leaderboard", 405, 401, 405, 405, 405, method="put"),
-    Row("accounts:sign_in", 200, 200, 302, 302, 302),
-    Row("accounts:sign_out", 302, SIGN_IN, 302, 302, 302, method="post"),
-    Row("accounts:sign_out", 405, SIGN_IN, 405, 405, 405),
-    for_members("accounts:account", 200),
-    for_members("accounts:account", 422, method="post"),
-    for_members("accounts:account", 302, method="post", data=(("name", "mine"), ("scopes", "read"))),
-    for_members("accounts:change_password", 200),
-    for_members("accounts:change_password", 200, method="post"),
-    for_members("accounts:revoke_token", 302, "own token", method="post"),
-    for_members("accounts:revoke_token", 405, "own token"),
-    for_members("accounts:revoke_token", 404, "token of another", method="post"),
-    open_to_all("accounts:set_theme", 302, method="post", data=(("theme", "dark"),)),
-    open_to_all("accounts:set_theme", 405),
-    open_to_all("set_language", 302, method="post", data=(("language", "tr"),)),
-    open_to_all("set_language", 302),
-    open_to_all("accounts:favicon", 302),
-    open_to_all("healthz", 200),
-    Row("/nowhere/", 404, SIGN_IN, 404, 404, 404),
-    Row("/admin-nowhere/", 404, SIGN_IN, 404, 404, 404),
-    open_to_all("/static/img/favicon.svg", 200),
-    open_to_all("/static/img/favicon.ico", 200),
-    open_to_all("/static/nowhere.css", 404),
-    open_to_all("/static/../manage.py", 404),
-    #                                       visitor  stranger voter researcher admin
-    of_the_admin("index", 200),
-    of_the_admin("login", 200),
-    of_the_admin("login", 200, method="post", data=(("username", "vera"), ("password", "correct horse battery"))),
-    of_the_admin("logout", 302, method="post"),
-    of_the_admin("password_change", 200),
-    of_the_admin("password_change_done", 200),
-    of_the_admin("jsi18n", 200),
-    of_the_admin("view_on_site", 404, "1", "1"),
-    of_the_admin("app_list", 200, "llms"),
-    of_the_admin("autocomplete", 200, query="app_label=llms&model_name=languagemodel&field_name=parent&term="),
-    of_the_admin("llms_languagemodel_changelist", 200),
-    of_the_admin("llms_languagemodel_add", 200),
-    of_the_admin("llms_languagemodel_change", 200, "internal model"),
-    of_the_admin("llms_languagemodel_delete", 200, "internal model"),
-    of_the_admin("llms_languagemodel_history", 200, "internal model"),
-    of_the_admin("llms_endpoint_changelist", 200),
-    of_the_admin("llms_endpoint_add", 200),
-    of_the_admin("llms_endpoint_change", 200, "endpoint"),
-    of_the_admin("llms_endpoint_delete", 200, "endpoint"),
-    of_the_admin("llms_endpoint_history", 200, "endpoint"),
-    *read_only("arena_battle", "voted battle"),
-    *read_only("arena_vote", "vote"),
-    *read_only("auth_group", "group"),
-    of_the_admin("accounts_apitoken_changelist", 200),
-    of_the_admin("accounts_apitoken_change", 200, "token of another"),
-    of_the_admin("accounts_apitoken_history", 200, "token of another"),
-    of_the_admin("accounts_apitoken_add", 403),
-    of_the_admin("accounts_apitoken_delete", 403, "token of another"),
-    of_the_admin("auth_user_changelist", 200),
-    of_the_admin("auth_user_add", 200),
-    of_the_admin("auth_user_change", 200, "somebody"),
-    of_the_admin("auth_user_password_change", 200, "somebody"),
-    of_the_admin("auth_user_history", 200, "somebody"),
-    of_the_admin("auth_user_delete", 403, "somebody"),
-    of_the_admin("auth_user_change", 200, "superuser"),
-    of_the_admin("auth_user_change", 403, "superuser", method="post"),
-    of_the_admin("auth_user_password_change", 403, "superuser"),
-    of_the_admin("auth_user_password_change", 403, "superuser", method="post"),
-    of_the_admin("auth_user_delete", 403, "superuser", method="post"),
-]
 
 
 @pytest.fixture
@@ -202,6 +54,8 @@ def site(orion, lyra, register, stranger, begin, finish, vera, rana, adem) -> di
         "token of another": tokens.issue(superuser, name="hers", scopes=[Scope.READ]).token.pk,
         "somebody": vera.pk,
         "superuser": superuser.pk,
+        **runs_of(orion, nova),
+        "private set": private_set().pk,
         "group": Group.objects.get(name="voter").pk,
     }
 
@@ -247,7 +101,13 @@ def _answer(response: HttpResponse) -> int | str:
 
 
 def _text(response: HttpResponse) -> str:
+    if getattr(response, "is_async", False):
+        return async_to_sync(_streamed)(response).decode(errors="replace")
     return response.getvalue().decode(errors="replace")
+
+
+async def _streamed(response: Any) -> bytes:
+    return b"".join([part async for part in response.streaming_content])
 
 
 @pytest.mark.parametrize("who", ["visitor", "voter", "researcher", "admin"])

@@ -78,8 +78,8 @@ def test_the_default_is_the_web_server_and_its_health_is_asked_for():
     assert instructions("ENTRYPOINT") == ['["/app/docker-entrypoint.sh"]']
     assert instructions("CMD") == ['["web"]']
     assert instructions("HEALTHCHECK")[0].endswith('CMD ["/app/docker-entrypoint.sh", "healthy"]')
-    assert {"web", "worker", "beat", "migrate", "healthy"} == ROLES
-    assert "/healthz" in ENTRY_POINT.read_text()
+    assert {"web", "worker", "evaluator", "beat", "migrate", "healthy"} == ROLES
+    assert "${1:-healthz}" in ENTRY_POINT.read_text()
     assert os.access(ENTRY_POINT, os.X_OK)
 
 
@@ -90,7 +90,18 @@ def test_what_runs_is_in_the_image_and_secrets_are_not():
     def is_left_out(name):
         return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
 
-    needed = {"accounts", "arena", "config", "leaderboard", "llms", "stats", "templates", "static", "locale"}
+    needed = {
+        "accounts",
+        "arena",
+        "config",
+        "leaderboard",
+        "llms",
+        "stats",
+        "telemetry",
+        "templates",
+        "static",
+        "locale",
+    }
     for name in {*needed, "manage.py", "requirements.txt", "docker-entrypoint.sh", "LICENSE"}:
         assert not is_left_out(name), name
     for name in (".env", ".git", ".venv", "data", "tests"):
@@ -110,7 +121,11 @@ def test_the_server_is_started_as_up_starts_it():
     options["ws_max_size"] = str(FRAME_BYTES)
     for name, value in options.items():
         flag = name.replace("_", "-")
-        if name in {"server_header", "access_log", "proxy_headers"}:
+        if name == "log_config":
+            assert value == "None"  # and on the command line a file that configures nothing: Django's settings do
+            (file,) = re.findall(r"--log-config (\S+)", web)
+            assert json.loads((ROOT / file).read_text()) == {"version": 1, "disable_existing_loggers": False}
+        elif name in {"server_header", "access_log", "proxy_headers"}:
             assert f"--no-{flag}" in web
             assert value == "False"
         else:
@@ -123,7 +138,7 @@ def test_the_server_is_started_as_up_starts_it():
 
 def test_one_image_plays_every_part():
     assert {name: service["command"] for name, service in OURS.items()} == {
-        name: name for name in ("migrate", "web", "worker", "beat")
+        name: name for name in ("migrate", "web", "worker", "evaluator", "beat")
     }
     assert set(COMPOSE["services"]) - set(OURS) == {"postgres", "redis", "vllm"}
 
@@ -131,7 +146,7 @@ def test_one_image_plays_every_part():
 def test_everything_waits_for_the_migration_which_runs_once():
     assert OURS["migrate"]["restart"] == "no"
     assert OURS["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker", "evaluator", "beat"):
         assert OURS[name]["depends_on"] == {
             "migrate": {"condition": "service_completed_successfully"},
             "redis": {"condition": "service_healthy"},
@@ -159,8 +174,10 @@ def test_only_web_is_asked_for_its_health_by_http():
     assert {name for name, service in OURS.items() if service.get("healthcheck") == {"disable": True}} == {
         "migrate",
         "worker",
+        "evaluator",
         "beat",
     }
+    assert OURS["web"]["healthcheck"]["test"] == ["CMD", "/app/docker-entrypoint.sh", "healthy", "readyz"]
 
 
 def test_the_model_server_is_optional():
@@ -243,8 +260,8 @@ def installation(tmp_path):
     queues.close()
 
 
-def is_healthy(installation):
-    process = entry_point("healthy", **installation)
+def is_healthy(installation, *asked):
+    process = entry_point("healthy", *asked, **installation)
     process.communicate(timeout=20)
     return process.returncode == 0
 
@@ -264,6 +281,12 @@ def fetch(port, path):
         return response.read().decode()
 
 
+def doctor(installation):
+    process = entry_point("python", "manage.py", "doctor", "--json", **installation)
+    output, _ = process.communicate(timeout=120)
+    return {row["name"]: row for row in json.loads(output)}
+
+
 @pytest.mark.services
 @pytest.mark.slow
 def test_the_four_parts_work_together_and_end_when_told(installation):
@@ -276,6 +299,14 @@ def test_the_four_parts_work_together_and_end_when_told(installation):
     try:
         assert within(60, lambda: is_healthy(installation)), "web is not healthy"
         assert within(60, lambda: json.loads(fetch(port, "/api/v1/leaderboard"))["computed_at"]), "no board"
+        assert within(60, lambda: is_healthy(installation, "readyz")), fetch(port, "/healthz")
+        assert 'hakem_queue_depth{queue="default"}' in fetch(port, "/metrics")
+        seen = doctor(installation)
+        assert {name: seen[name]["state"] for name in ("database", "queues", "messages", "clocks")} == dict.fromkeys(
+            ("database", "queues", "messages", "clocks"), "ok"
+        )
+        assert seen["worker"]["state"] == "ok", seen["worker"]
+        assert seen["beat"]["words"].startswith("celerybeat-"), seen["beat"]
         (style,) = re.findall(r"/static/css/base\.[0-9a-f]+\.css", fetch(port, "/"))
         assert fetch(port, style)
         assert not (ROOT / "celerybeat-schedule").exists()
@@ -285,4 +316,8 @@ def test_the_four_parts_work_together_and_end_when_told(installation):
         outputs = {role: part.communicate(timeout=30)[0] for role, part in parts.items()}
     codes = {role: part.returncode for role, part in parts.items()}
     assert codes == {"web": -signal.SIGTERM, "worker": 0, "beat": 0}, outputs
+    events = [json.loads(line) for line in outputs["web"].splitlines()]
+    served = [event for event in events if event["message"].startswith("GET /api/v1/leaderboard 200")]
+    assert served
+    assert all(len(event["request"]) == 32 for event in served)
     assert not [line for output in outputs.values() for line in output.splitlines() if "Traceback" in line], outputs

@@ -67,7 +67,15 @@ def test_every_make_target_exists(document):
 def test_every_variable_is_read_by_somebody(document):
     named = set(re.findall(r"\b([A-Z]{2,}_[A-Z0-9_]*[A-Z0-9])\b(?!/)", code_of(document)))
     named |= set(re.findall(r"\b([A-Z]{3,})=", code_of(document)))
-    of_others = {"PIP_EXTRA_INDEX_URL", "LC_MESSAGES"}
+    of_others = {
+        "PIP_EXTRA_INDEX_URL",
+        "LC_MESSAGES",
+        "CUDA_VISIBLE_DEVICES",
+        "TORCH_INDEX",
+        "OLLAMA_HOST",
+        "OLLAMA_NUM_PARALLEL",
+        "KEY",
+    }
     assert named - set(EXAMPLE) - of_others - variables_of_tools() == set()
 
 

@@ -28,7 +28,7 @@ LOCALE = settings.BASE_DIR / "locale"
 CATALOGUE = LOCALE / "tr" / "LC_MESSAGES" / "django.po"
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%|\{\w*\}")
-TAG = re.compile(r"</?[a-z]\w*[^>]*>")
+TAG = re.compile(r"(?<![<=,])</?[a-z]\w*[^>]*>")
 GLUED_SUFFIX = re.compile(r"(?:\)[sd]|\{\w*\})['’]\w")
 PERCENT_AFTER_NUMBER = re.compile(r"(?:\d|\)s)\s?%(?!\()")
 JSON_SCRIPT = re.compile(r'<script[^>]*type="application/json"[^>]*>(.*?)</script>', re.DOTALL)

@@ -4,7 +4,7 @@ import { Composer } from './lib/composer.js';
 import { ConnectionLine } from './lib/connection.js';
 import { copiesLink } from './lib/copy_link.js';
 import { Dock } from './lib/dock.js';
-import { data, one, setText } from './lib/dom.js';
+import { all, data, one, setText } from './lib/dom.js';
 import { forgetWish, makeWish, newKey, openWish } from './lib/drafts.js';
 import { Feedback, holds } from './lib/feedback.js';
 import { offerIdeas } from './lib/ideas.js';
@@ -19,6 +19,7 @@ import { Sides } from './lib/sides.js';
 import { BattleSocket } from './lib/socket.js';
 import { BattleState, SIDES } from './lib/state.js';
 import { Turns } from './lib/turns.js';
+import { followLoading } from './lib/warming.js';
 
 /** @typedef {import('./lib/state.js').Battle} Battle */
 /** @typedef {import('./lib/pane.js').Pane} Pane */
@@ -59,6 +60,7 @@ class BattlePage {
       this.#ask.text = text;
       this.#ask.focus();
     });
+    all('[data-warming]', this.#root).forEach(followLoading);
     if (this.#state.battle) this.#open(this.#state.battle);
     else this.#resumeWish();
   }

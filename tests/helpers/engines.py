@@ -1,7 +1,8 @@
 """Engines that misbehave, or remember what they were asked."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 
 from llms.chat import Message, SamplingParams
@@ -36,9 +37,7 @@ class BrokenEngine(ListeningEngine):
 class EndlessEngine(ListeningEngine):
     """Writes until it is stopped, and counts how many do."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.n_running = 0
+    n_running = 0
 
     async def stream(self, messages: Sequence[Message], sampling: SamplingParams) -> AsyncGenerator[StreamEvent]:
         self.n_running += 1
@@ -66,3 +65,7 @@ class Shelf:
         else:
             future.set_exception(LoadingFailed(f"{llm.name} is not on the shelf"))
         return future
+
+    @contextlib.contextmanager
+    def hold(self, llm: LanguageModel) -> "Iterator[Future[Engine]]":
+        yield self.load(llm)

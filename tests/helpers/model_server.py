@@ -4,10 +4,13 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Any
 
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+"""Where it is: what a connection to it must allow."""
 CLOSE, HANG = object(), object()
 """Steps of a script: break the connection off, or say nothing more."""
 
@@ -42,6 +45,8 @@ class ModelServer:
     def __init__(self) -> None:
         self.scripts: dict[str, Script] = {}
         self.listing = Script(body=None)
+        self.played: Callable[[Asked], Script] | None = None
+        """Answers everything instead of the scripts: a server of a certain kind, see `played_servers`."""
         self.asked: list[Asked] = []
         self.n_active = 0
         self.n_left = 0
@@ -62,19 +67,23 @@ class ModelServer:
 
     async def _answer(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Returns whether the connection stays open."""
-        if asked.path == "/v1/models":
+        if self.played:
+            script, default = self.played(asked), []
+        elif asked.path == "/v1/models":
             script, default = self.listing, [json.dumps({"data": [{"id": name} for name in self.scripts]}).encode()]
         else:
             script, default = self.scripts.get(str(asked.body.get("model")), Script(404, body=[b'{"error": "no"}'])), []
             n_asked = sum(other.body.get("model") == asked.body.get("model") for other in self.asked)
             if script.fails_first and n_asked > script.fails_first:
                 script = Script(delay=script.delay)
-        n_characters = sum(len(message["content"]) for message in asked.body.get("messages", []))
+        n_characters = 0 if self.played else sum(len(message["content"]) for message in asked.body.get("messages", []))
         if script.max_prompt_characters is not None and n_characters > script.max_prompt_characters:
             script = Script(400, body=[b'{"error": {"code": "context_length_exceeded", "message": "too long"}}'])
         body = script.body if script.body is not None else default or _words(asked.body, script.delay)
         kind = "text/event-stream" if asked.body.get("stream") and script.status == 200 else "application/json"
         head = {"Content-Type": kind, "Transfer-Encoding": "chunked", **script.headers}
+        if self.played:
+            head["Connection"] = "close"
         lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
         writer.write(f"HTTP/1.1 {script.status} Whatever\r\n{lines}\r\n".encode())
         return await self._play(body, reader, writer)
@@ -146,10 +155,11 @@ def model_server() -> Iterator[ModelServer]:
     """Runs in a loop and a thread of its own."""
     server = ModelServer()
     loop = asyncio.new_event_loop()
-    listening = loop.run_until_complete(asyncio.start_server(server.serve, "127.0.0.1", 0))
-    server.port = listening.sockets[0].getsockname()[1]
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    starting = asyncio.start_server(server.serve, "127.0.0.1", 0)
+    listening = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
+    server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server
     finally:

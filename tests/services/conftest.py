@@ -1,5 +1,6 @@
 """Real servers on their standard ports. Each test gets a database of its own, and drops it."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -42,15 +43,23 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.fixture
-def database_url() -> Iterator[str]:
+@contextlib.contextmanager
+def new_database() -> Iterator[str]:
     """An empty PostgreSQL database."""
     name = f"hakem_test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(ADMINISTRATION, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
-    yield ADMINISTRATION.rsplit("/", 1)[0] + f"/{name}"
-    with psycopg.connect(ADMINISTRATION, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    try:
+        yield ADMINISTRATION.rsplit("/", 1)[0] + f"/{name}"
+    finally:
+        with psycopg.connect(ADMINISTRATION, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url() -> Iterator[str]:
+    with new_database() as url:
+        yield url
 
 
 @dataclass
@@ -112,16 +121,17 @@ class Site:
 
 @pytest.fixture
 def make_site(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    """`make_site(broker="redis")`: everything running, with two scripted models."""
+    """`make_site(broker="redis")`: everything running, with two scripted models. More names are environment variables."""
     sites: list[Site] = []
 
-    def make_site(broker: str = "redis", n_webs: int = 1) -> Site:
+    def make_site(broker: str = "redis", n_webs: int = 1, **more: str) -> Site:
         brokers = {"redis": f"{REDIS}/13", "rabbitmq": RABBITMQ}
         environment = {
             "DATABASE_URL": database_url,
             "REDIS_URL": f"{REDIS}/12",
             "CELERY_BROKER_URL": brokers[broker],
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            **more,
         }
         sites.append(Site(tmp_path, environment))
         sites[-1].start(n_webs)

@@ -43,6 +43,7 @@ MOST_LOSSES: Final = 3
 """A run whose worker vanishes so often in a row, without a sample between, is not tried again."""
 RETRY_SECONDS: Final = (1, 5, 20, 60)
 """After an error that may pass. Begins anew with each sample that succeeds."""
+RESUMED: Final = mark("resumed after %(n)s of %(total)s samples")
 
 
 class Halted(Exception):
@@ -96,11 +97,13 @@ def resume(run: Run) -> bool:
         "finished_at": None,
         "hinted_at": None,
     }
-    if any(_move(run, status, **changes) for status in Run.RESUMABLE):
-        note(run, filled(mark("resumed after %(n)s of %(total)s samples"), n=run.n_done, total=run.n_samples))
+    # A pause that its worker has not obeyed yet is taken back; if it has heard of it, it puts the run into the queue.
+    if _rows(run, Run.Status.RUNNING).filter(wanted=Run.Wanted.PAUSE).update(wanted=Run.Wanted.RUN):
         return True
-    # A pause that its worker has not obeyed yet is simply taken back.
-    return bool(_rows(run, Run.Status.RUNNING).filter(wanted=Run.Wanted.PAUSE).update(wanted=Run.Wanted.RUN))
+    if any(_move(run, status, **changes) for status in Run.RESUMABLE):
+        note(run, filled(RESUMED, n=run.n_done, total=run.n_samples))
+        return True
+    return False
 
 
 def set_priority(run: Run, priority: int) -> bool:
@@ -256,15 +259,10 @@ def _conclude(run: Run, scribe: Scribe, failure: str) -> None:
             note(run, filled(mark("failed: %(why)s"), why=failure))
         case _ if scribe.n_stored == run.n_samples:
             _succeed(run, scribe)
-        case Halt.PAUSE:
-            if _leave(run, Run.Status.PAUSED):
-                note(run, filled(mark("paused")))
-        case Halt.CANCEL:
-            if _leave(run, Run.Status.CANCELLED, finished_at=Now()):
-                note(run, filled(mark("cancelled")))
+        case Halt.PAUSE | Halt.CANCEL:
+            _leave_as_wanted(run, filled(RESUMED, n=scribe.n_stored, total=run.n_samples))
         case Halt.SHUTDOWN:
-            if _leave(run, Run.Status.QUEUED, epoch=F("epoch") + 1, hinted_at=None):
-                note(run, filled(mark("put back into the queue: its worker was stopped")))
+            _leave_as_wanted(run, filled(mark("put back into the queue: its worker was stopped")))
         case _:
             words = mark("Only %(n)s of %(total)s samples came back. Resume it, which asks for the others again.")
             failure = filled(words, n=scribe.n_stored, total=run.n_samples)
@@ -323,10 +321,27 @@ def _take_back(run: Run) -> None:
         note(run, filled(words, n=run.n_done))
 
 
+def _leave_as_wanted(run: Run, words_if_queued: Sentence) -> None:
+    """People may have changed their minds since the scribe heard them, and may do so again while this reads."""
+    while (wanted := _held(run).values_list("wanted", flat=True).first()) is not None:
+        changes: dict[str, Any] = {"status": Run.Status.QUEUED, "epoch": F("epoch") + 1, "hinted_at": None}
+        words = words_if_queued
+        if wanted == Run.Wanted.PAUSE:
+            changes, words = {"status": Run.Status.PAUSED}, filled(mark("paused"))
+        elif wanted == Run.Wanted.CANCEL:
+            changes, words = {"status": Run.Status.CANCELLED, "finished_at": Now()}, filled(mark("cancelled"))
+        if _held(run).filter(wanted=wanted).update(**changes):
+            note(run, words)
+            return
+
+
 def _leave(run: Run, status: str, **changes: Any) -> bool:
     """Give the run out of our hands, if it is still in them."""
-    held = _rows(run, Run.Status.RUNNING).filter(epoch=run.epoch)
-    return bool(held.update(status=status, **changes))
+    return bool(_held(run).update(status=status, **changes))
+
+
+def _held(run: Run) -> RunQuerySet:
+    return _rows(run, Run.Status.RUNNING).filter(epoch=run.epoch)
 
 
 def _move(run: Run, from_status: str, **changes: Any) -> bool:

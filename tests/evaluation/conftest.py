@@ -1,4 +1,5 @@
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,24 @@ def counted(transactional_db, engine):
     return LanguageModel.objects.create(
         slug="orion-7b", name="Orion 7B", engine="counting", source="orion", status=LanguageModel.Status.ENABLED
     )
+
+
+@pytest.fixture
+def gate(engine):
+    """Lets the engine answer so many requests, and holds it before the next."""
+
+    class Gate:
+        def __init__(self):
+            self.reached, self.open = threading.Event(), threading.Event()
+
+        def close_after(self, n):
+            def wait(n_computed):
+                if n_computed >= n:
+                    self.reached.set()
+                    assert self.open.wait(30)
+
+            engine.before_each = wait
+
+    gate = Gate()
+    yield gate
+    gate.open.set()

@@ -1,17 +1,14 @@
 """The life of a run, in one process; on real servers it is in tests/services/test_runs.py."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from evaluation import runs, scribe
 from evaluation.benchmarks.base import Draw, Options
-from evaluation.datasets import DataKind
 from evaluation.errors import InvalidOptions, UnknownBenchmark
 from evaluation.models import PromptText, Run, RunMetric, SampleResult
 from evaluation.plans import Wish, plan
@@ -19,53 +16,10 @@ from evaluation.records import choices_of
 from evaluation.runner import evaluate
 from llms.engines.base import EngineUnreachable, NotSupported
 from llms.models import LanguageModel
+from tests.helpers.executed_runs import executed, in_thread, sampled
 from tests.helpers.hash_engine import HashEngine
-from tests.helpers.waiting import eventually_in_thread
 
 Status = Run.Status
-
-
-def sampled(name="mmlu", **fields):
-    return Wish(benchmark=name, data=DataKind.SAMPLE, **fields)
-
-
-def executed(run):
-    runs.execute(run.pk, run.epoch)
-    run.refresh_from_db()
-    return run
-
-
-def in_thread(run):
-    def work():
-        try:
-            runs.execute(run.pk, run.epoch)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
-
-
-@pytest.fixture
-def gate(engine):
-    """Lets the engine answer so many requests, and holds it before the next."""
-
-    class Gate:
-        def __init__(self):
-            self.reached, self.open = threading.Event(), threading.Event()
-
-        def close_after(self, n):
-            def wait(n_computed):
-                if n_computed >= n:
-                    self.reached.set()
-                    assert self.open.wait(30)
-
-            engine.before_each = wait
-
-    gate = Gate()
-    yield gate
-    gate.open.set()
 
 
 # --- the straight way
@@ -219,74 +173,6 @@ def test_the_most_urgent_goes_first(counted):
     assert urgent.finished_at < late.finished_at
 
 
-# --- pause, cancel, resume
-
-
-@pytest.mark.parametrize(
-    ("ask", "expected"), [(runs.pause, Status.PAUSED), (runs.cancel, Status.CANCELLED)], ids=["pause", "cancel"]
-)
-def test_it_stops_within_the_batch_and_keeps_what_is_done(counted, engine, gate, ask, expected):
-    run = runs.request(counted, sampled())
-    gate.close_after(3)
-    worker = in_thread(run)
-    assert gate.reached.wait(30)
-    eventually_in_thread(lambda: SampleResult.objects.filter(run=run).count() == 3)
-    assert ask(run)
-    n_ticks = Run.objects.get(pk=run.pk).heartbeat_at
-    eventually_in_thread(lambda: Run.objects.get(pk=run.pk).heartbeat_at > n_ticks + timedelta(seconds=0.6))
-    gate.open.set()
-    worker.join()
-
-    run.refresh_from_db()
-    assert run.status == expected
-    assert run.samples.count() == run.n_done == engine.n_computed == 4
-    assert runs.resume(run)
-    run.refresh_from_db()
-    executed(run)
-    assert (run.status, run.samples.count()) == (Status.SUCCEEDED, run.n_samples)
-    assert engine.n_computed == run.n_samples
-
-
-def test_one_that_waits_is_paused_and_cancelled_at_once(counted):
-    run = runs.request(counted, sampled())
-    assert runs.pause(run)
-    run.refresh_from_db()
-    assert run.status == Status.PAUSED
-    assert not runs.execute(run.pk, run.epoch)
-    assert runs.cancel(run)
-    run.refresh_from_db()
-    assert run.status == Status.CANCELLED
-    assert not runs.cancel(run)
-
-
-def test_one_that_succeeded_is_over(counted):
-    run = executed(runs.request(counted, sampled("piqa", limit=1)))
-
-    assert not runs.pause(run)
-    assert not runs.cancel(run)
-    assert not runs.resume(run)
-    run.refresh_from_db()
-    assert run.status == Status.SUCCEEDED
-
-
-def test_a_worker_that_is_stopped_puts_it_back(counted, gate):
-    run = runs.request(counted, sampled())
-    gate.close_after(2)
-    stopping = threading.Event()
-    worker = threading.Thread(target=lambda: runs.execute(run.pk, run.epoch, stopping=stopping.is_set))
-    worker.start()
-    assert gate.reached.wait(30)
-    stopping.set()
-    eventually_in_thread(lambda: SampleResult.objects.filter(run=run).count() == 2)
-    beat = Run.objects.get(pk=run.pk).heartbeat_at
-    eventually_in_thread(lambda: Run.objects.get(pk=run.pk).heartbeat_at > beat + timedelta(seconds=0.6))
-    gate.open.set()
-    worker.join()
-
-    run.refresh_from_db()
-    assert (run.status, run.epoch, run.n_done) == (Status.QUEUED, 1, 3)
-
-
 # --- failures
 
 
@@ -316,25 +202,6 @@ def test_out_of_memory_fails_it_and_keeps_what_is_done(counted, engine):
 
     assert (run.status, run.samples.count()) == (Status.FAILED, 3)
     assert "MemoryError" in run.error
-
-
-def test_it_does_not_go_on_with_other_weights(counted, engine):
-    engine.fails_after, engine.n_failures_left, engine.error = 3, 1, NotSupported
-    run = executed(runs.request(counted, sampled()))
-    LanguageModel.objects.update(source="orion, trained further")
-    assert runs.resume(run)
-    run = executed(Run.objects.get(pk=run.pk))
-
-    assert run.status == Status.FAILED
-    assert "weights" in run.error
-    assert run.samples.count() == 3
-
-
-def test_it_does_not_go_on_with_other_rows(counted):
-    run = runs.request(counted, sampled())
-    Run.objects.update(fingerprint="of other rows")
-
-    assert "have changed" in executed(run).error
 
 
 # --- lost workers

@@ -41,8 +41,9 @@ class Memory:
     stores."""
 
     def __init__(self, run: Run, weights_identity: str, method: ScoringMethod) -> None:
-        pinned = [weights_identity, run.llm.options, method.dtype, method.max_length]
-        self._scope = json.dumps(pinned if weights_identity else [f"run {run.pk}"], sort_keys=True)
+        unpinned = [f"run {run.pk}", run.llm.source, run.llm.revision, run.llm.endpoint_id]
+        conditions = [run.llm.options, method.dtype, method.max_length]
+        self._scope = json.dumps([weights_identity or unpinned, *conditions], sort_keys=True)
         self._run_id = None if weights_identity else run.pk
         self._scores: deque[CachedScore] = deque()
         self._statistics: deque[CachedStatistics] = deque()

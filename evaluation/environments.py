@@ -1,5 +1,6 @@
 """What computes a run, settled before its first sample and noted beside it: engine, device, dtype, versions."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
@@ -15,6 +16,17 @@ from llms.sentences import Sentence, filled, mark
 
 SAID: Final = ("scheme", "reason", "evidence")
 """What an engine says of itself in words."""
+CONDITIONS: Final = {
+    "engine": mark("Engine"),
+    "options": mark("Options of the model"),
+    "dtype": mark("Number format"),
+    "max_length": mark("Tokens seen at once"),
+}
+"""What must be the same for all samples of a run, beside the weights."""
+ORIGIN: Final = {"source": mark("Source"), "revision": mark("Revision"), "endpoint": mark("Endpoint")}
+"""Where weights come from that nothing pins: all that tells whether they are the same."""
+FOR_INSIDERS: Final = ("options", *ORIGIN)
+"""They name folders and servers."""
 NOT_SCORED: Final = ScoringMethod("", "", "", "", 0, {})
 
 
@@ -30,8 +42,11 @@ def settle(
         if stopping():
             return None
     method = _method_of(engine, chosen)
-    run.environment = _environment(run, method, checked)
-    Run.objects.filter(pk=run.pk, status=Run.Status.RUNNING).update(environment=run.environment)
+    environment = _environment(run, method, checked)
+    _check_conditions(run, environment)
+    run.environment = environment
+    held = Run.objects.filter(pk=run.pk, epoch=run.epoch, status=Run.Status.RUNNING)
+    held.update(environment=environment)
     tell(_begun(run, method))
     return method
 
@@ -50,6 +65,23 @@ def _check_weights(run: Run) -> None:
         raise EvaluationError(filled(words, llm=run.llm.name))
 
 
+def _check_conditions(run: Run, environment: dict[str, Any]) -> None:
+    """As of the weights. Runs of former versions have noted less, which is taken for the same."""
+    names = CONDITIONS if environment["weights_identity"] else CONDITIONS | ORIGIN
+    for name, label in names.items() if run.n_done else ():
+        before, now = run.environment.get(name, environment[name]), environment[name]
+        if before != now:
+            words = mark(
+                "%(what)s: this run began with “%(before)s”, now it is “%(now)s”. Set it back and resume, or start a"
+                " new run."
+            )
+            raise EvaluationError(filled(words, what=filled(label), before=_written(before), now=_written(now)))
+
+
+def _written(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
 def _method_of(engine: Engine, chosen: Benchmark) -> ScoringMethod:
     """A server is probed for this. Raises EngineError where scores are wanted, and cannot be had."""
     if chosen.method is not Method.GENERATION:
@@ -65,6 +97,9 @@ def _environment(run: Run, method: ScoringMethod, checked: DeviceCheck | None) -
         "engine": run.llm.engine,
         "options": run.llm.options,
         "weights_identity": run.llm.weights_identity,
+        "source": run.llm.source,
+        "revision": run.llm.revision,
+        "endpoint": run.llm.endpoint.base_url if run.llm.endpoint else "",
     }
     found |= asdict(method) | {"versions": dict(method.versions)}
     said = {name: _sayable(getattr(method, name)) for name in SAID}

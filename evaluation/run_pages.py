@@ -251,9 +251,8 @@ def _rows_in_words(run: Run) -> str:
 def configuration(line: RunLine, *, inside: bool) -> dict[str, Any]:
     """All of it, for a file: enough to ask the same again."""
     run = line.run
-    environment = dict(run.environment)
-    if not inside:
-        environment.pop("options", None)
+    hidden = () if inside else environments.FOR_INSIDERS
+    environment = {name: value for name, value in run.environment.items() if name not in hidden}
     found = {
         "run": run.pk,
         "model": run.llm.slug,

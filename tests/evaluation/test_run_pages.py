@@ -206,11 +206,14 @@ def test_a_failure_is_told_to_those_who_may_mend_it(orion, adem, rana, client):
 
 
 def test_the_configuration_is_a_file_too(orion, client, adem):
-    run = run_row(orion)
-    assert "origin" not in json.loads(client.get(f"/runs/{run.pk}/configuration.json").content)
+    where = {"options": {"folder": "/srv/weights"}, "source": "/srv/weights", "endpoint": "http://gpu.internal/v1"}
+    run = run_row(orion, environment={"engine": "echo", **where})
+    told = json.loads(client.get(f"/runs/{run.pk}/configuration.json").content)
+    assert told["environment"] == {"engine": "echo"}
+    assert "origin" not in told
     client.force_login(adem)
     found = json.loads(client.get(f"/runs/{run.pk}/configuration.json").content)
-    assert (found["fingerprint"], found["environment"]["options"]) == (run.fingerprint, {"folder": "/srv/weights"})
+    assert (found["fingerprint"], found["environment"]) == (run.fingerprint, {"engine": "echo", **where})
 
 
 def test_a_run_of_a_benchmark_that_is_gone_can_be_read(orion, page):

@@ -3,10 +3,11 @@
 import threading
 
 import pytest
+from django.db.models import F
 
 from evaluation import runs, scribe
 from evaluation.models import Run, SampleResult
-from llms.engines.base import NotSupported
+from llms.engines.base import NotSupported, ScoringMethod
 from llms.models import LanguageModel
 from tests.helpers.executed_runs import executed, heard, in_thread, sampled
 from tests.helpers.waiting import eventually_in_thread
@@ -127,6 +128,73 @@ def test_it_does_not_go_on_with_other_weights(counted, engine):
     assert run.status == Status.FAILED
     assert "weights" in run.error
     assert run.samples.count() == 3
+
+
+def sees_less(engine, monkeypatch):
+    method = ScoringMethod("plain rows", "", "float32", "cpu", 1024, {"counting": "1"})
+    monkeypatch.setattr(engine, "scoring_method", lambda self: method)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda *_: LanguageModel.objects.update(options={"dtype": "float16"}),
+            'Options of the model: this run began with “{}”, now it is “{"dtype": "float16"}”. Set it back',
+        ),
+        (sees_less, "Tokens seen at once: this run began with “2048”, now it is “1024”. Set it back and resume"),
+    ],
+    ids=["options", "length"],
+)
+def test_it_does_not_go_on_under_other_conditions(counted, engine, monkeypatch, change, words):
+    engine.fails_after, engine.n_failures_left, engine.error = 3, 1, NotSupported
+    run = executed(runs.request(counted, sampled()))
+    with monkeypatch.context() as changed:
+        change(engine, changed)
+        assert runs.resume(run)
+        run = executed(Run.objects.get(pk=run.pk))
+        assert run.status == Status.FAILED
+        assert words in run.error
+        assert run.samples.count() == 3
+
+    LanguageModel.objects.update(options={})  # set back, as it says
+    assert runs.resume(run)
+    assert executed(Run.objects.get(pk=run.pk)).status == Status.SUCCEEDED
+
+
+def test_weights_that_nothing_pins_must_come_from_where_they_came(counted, engine):
+    engine.pinned = False
+    engine.fails_after, engine.n_failures_left, engine.error = 3, 1, NotSupported
+    run = executed(runs.request(counted, sampled()))
+    LanguageModel.objects.update(source="lyra")
+    assert runs.resume(run)
+    run = executed(Run.objects.get(pk=run.pk))
+
+    assert run.status == Status.FAILED
+    assert run.error.startswith("Source: this run began with “orion”, now it is “lyra”.")
+    assert run.samples.count() == 3
+
+
+def test_before_its_first_sample_it_may_begin_under_other_conditions(counted, engine):
+    engine.fails_after, engine.n_failures_left, engine.error = 0, 1, NotSupported
+    run = executed(runs.request(counted, sampled()))
+    LanguageModel.objects.update(options={"dtype": "float16"})
+    assert runs.resume(run)
+
+    assert executed(Run.objects.get(pk=run.pk)).status == Status.SUCCEEDED
+
+
+def test_who_lost_it_does_not_note_what_computes_it(counted, engine, monkeypatch):
+    run = runs.request(counted, sampled())
+    method = engine.scoring_method
+
+    def lost_meanwhile(self):
+        Run.objects.filter(pk=run.pk).update(epoch=F("epoch") + 1, environment={"engine": "of another"})
+        return method(self)
+
+    monkeypatch.setattr(engine, "scoring_method", lost_meanwhile)
+
+    assert executed(run).environment == {"engine": "of another"}
 
 
 def test_it_does_not_go_on_with_other_rows(counted):

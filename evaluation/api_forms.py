@@ -82,6 +82,7 @@ class RunRow(Schema):
     """Only scores with the same one may be compared."""
     protocol: str
     may_be_ranked: bool
+    """Whether it holds a score for each of all published rows."""
     priority: int
     n_samples: int
     n_done: int
@@ -176,6 +177,7 @@ def row_of(run: Run, *, inside: bool) -> dict[str, Any]:
         "n_shots": run.protocol.get("n_shots", 0),
         "protocol": str(run.summary),
         "value": _number(run.value),
+        "may_be_ranked": run.is_rankable,
         "metrics": [_metric(metric) for metric in metrics],
         "error": str(run.error) if inside else "",
         **{name: getattr(run, name) for name in AS_STORED},
@@ -188,7 +190,6 @@ AS_STORED = (
     "wanted",
     "limit",
     "fingerprint",
-    "may_be_ranked",
     "priority",
     "n_samples",
     "n_done",

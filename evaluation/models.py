@@ -24,6 +24,10 @@ class RunQuerySet(models.QuerySet["Run"]):
         """The most urgent first; of equals, who came first."""
         return self.filter(status=Run.Status.QUEUED, wanted=Run.Wanted.RUN).order_by("-priority", "pk")
 
+    def rankable(self) -> "RunQuerySet":
+        """As `Run.is_rankable`."""
+        return self.filter(may_be_ranked=True, n_errors=0)
+
     def in_queue(self, queue: str) -> "RunQuerySet":
         """Weights are computed with one at a time; servers are asked beside."""
         return self.filter(llm__endpoint__isnull=queue != Run.JUDGE_QUEUE)
@@ -78,6 +82,7 @@ class Run(models.Model):
     summary = SentenceField(blank=True)
     """The protocol in one line."""
     may_be_ranked = models.BooleanField(default=False)
+    """Whether its protocol scores all published rows."""
 
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.QUEUED)
     wanted = models.CharField(max_length=6, choices=Wanted, default=Wanted.RUN)
@@ -144,6 +149,11 @@ class Run(models.Model):
     @property
     def has_ended(self) -> bool:
         return self.status in self.ENDED
+
+    @property
+    def is_rankable(self) -> bool:
+        """What it could not score might be what is hard: without those samples it is a score of other rows."""
+        return self.may_be_ranked and not self.n_errors
 
 
 class RunMetric(models.Model):

@@ -188,7 +188,7 @@ def protocol_facts(line: RunLine) -> list[Fact]:
         (_("Prompt"), str(stored.get("prompt_form") or "")),
         (_("Normalisation"), str(stored.get("normalisation") or "").replace("–", "")),
         (_("Scored by"), str(stored.get("method") or "")),
-        (_("May be ranked"), _("yes") if run.may_be_ranked else _("no: not all published rows")),
+        (_("May be ranked"), _ranked_in_words(run)),
     ]
     return [Fact(name, value) for name, value in facts if value]
 
@@ -239,6 +239,12 @@ def _named_version(line: RunLine) -> str:
     return f"{line.title} v{version}" if version else line.title
 
 
+def _ranked_in_words(run: Run) -> str:
+    if run.is_rankable:
+        return _("yes")
+    return _("no: not every sample has a score") if run.may_be_ranked else _("no: not all published rows")
+
+
 def _rows_in_words(run: Run) -> str:
     n = number_format(run.protocol.get("n_rows") or run.n_samples, force_grouping=True)
     if run.data == Run.Data.SAMPLE:
@@ -264,7 +270,7 @@ def configuration(line: RunLine, *, inside: bool) -> dict[str, Any]:
         "protocol": run.protocol,
         "summary": str(run.summary),
         "status": run.status,
-        "may_be_ranked": run.may_be_ranked,
+        "may_be_ranked": run.is_rankable,
         "n_samples": run.n_samples,
         "n_done": run.n_done,
         "n_errors": run.n_errors,

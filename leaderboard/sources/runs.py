@@ -53,8 +53,9 @@ def read(audience: Visibility) -> list[RunColumn]:
 
 
 def _runs(audience: Visibility) -> RunQuerySet:
-    """Whole runs on published rows. The public board has neither internal language models nor private benchmarks."""
-    runs = Run.objects.filter(status__in=RANKED, may_be_ranked=True)
+    """Whole runs on published rows, with a score for each. The public board has neither internal language models nor
+    private benchmarks."""
+    runs = Run.objects.filter(status__in=RANKED).rankable()
     if audience == Visibility.INTERNAL:
         return runs
     return runs.filter(llm__visibility=Visibility.PUBLIC).exclude(data=Run.Data.PRIVATE)

@@ -205,6 +205,22 @@ def test_a_failure_is_told_to_those_who_may_mend_it(orion, adem, rana, client):
         assert text_of(client.get(addresses[2])).count(why) == 2
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"may_be_ranked": True}, "May be ranked yes"),
+        ({"may_be_ranked": True, "n_errors": 1}, "May be ranked no: not every sample has a score"),
+        ({"may_be_ranked": False}, "May be ranked no: not all published rows"),
+    ],
+)
+def test_it_says_whether_it_may_be_ranked_and_why_not(orion, client, fields, words):
+    run = run_row(orion, **fields)
+    assert words in text_of(client.get(f"/runs/{run.pk}/configuration/"))
+    is_rankable = words.endswith("yes")
+    assert json.loads(client.get(f"/runs/{run.pk}/configuration.json").content)["may_be_ranked"] is is_rankable
+    assert client.get(f"/api/v1/runs/{run.pk}").json()["may_be_ranked"] is is_rankable
+
+
 def test_the_configuration_is_a_file_too(orion, client, adem):
     where = {"options": {"folder": "/srv/weights"}, "source": "/srv/weights", "endpoint": "http://gpu.internal/v1"}
     run = run_row(orion, environment={"engine": "echo", **where})

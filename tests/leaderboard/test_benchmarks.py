@@ -93,12 +93,20 @@ def test_other_protocols_are_other_columns(run, orion, lyra):
     "fields",
     [
         {"may_be_ranked": False},
+        {"n_errors": 1},
+        {"n_errors": 1, "status": Run.Status.IMPORTED},
         *({"status": status} for status in Run.Status if status not in {"succeeded", "imported"}),
     ],
 )
 def test_partial_sample_and_unfinished_runs_are_not_ranked(run, orion, fields):
     run(orion, "piqa", 0.5, **fields)
     assert shown() == shown(Visibility.INTERNAL) == {}
+
+
+def test_a_newer_run_that_could_not_score_every_sample_leaves_the_whole_one_in_its_place(run, orion):
+    run(orion, "piqa", 0.5)
+    run(orion, "piqa", 0.9, n_errors=1)
+    assert shown() == {("orion-7b", "piqa/0"): 50.0}
 
 
 def test_imported_ones_are_marked(run, orion, client):

@@ -6,7 +6,6 @@ same length, so that neither delay nor speed tells who is writing. Names are mas
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from llms.engines.base import (
     StreamEvent,
     TextDelta,
 )
+from llms.storable import storable
 
 TICK_SECONDS = 0.05
 MAX_CHARACTERS_PER_TICK = 30
@@ -33,9 +33,6 @@ BACKLOG_CHARACTERS = 200_000
 
 REASONING_CHARACTERS = 400_000
 """It is stored, and shown to nobody meanwhile: nothing else would stop a server that thinks for ever."""
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""What a database or a socket refuses. Every answer passes here on its way to both."""
 
 
 class Shown(NamedTuple):
@@ -162,12 +159,12 @@ class Duel:
         pane.n_before = event.n_before if isinstance(event, Queued) else None
         match event:
             case ReasoningDelta():
-                pane.reasoning.append(_UNSTORABLE.sub("\ufffd", event.text))
+                pane.reasoning.append(storable(event.text))
                 pane.n_reasoning += len(event.text)
                 if pane.n_reasoning > REASONING_CHARACTERS:
                     raise GenerationFailed(f"more than {REASONING_CHARACTERS} characters of reasoning")
             case TextDelta():
-                text = _UNSTORABLE.sub("\ufffd", event.text)
+                text = storable(event.text)  # every answer passes here on its way to the database and to the socket
                 pane.written.append(text)
                 pane.backlog += pane.masker.feed(text)
             case StreamEnd():

@@ -22,6 +22,7 @@ from arena.protocol import SIDES, AnswerState, Side
 from llms.chat import Message, Role, SamplingParams
 from llms.engines.base import EngineError, StreamEnd
 from llms.models import LanguageModel
+from llms.storable import storable
 from stats.text_features import text_features
 
 DETAIL_LIMIT = 2_000
@@ -128,7 +129,8 @@ def complete(progress: Progress, end: StreamEnd) -> bool:
 
 
 def fail(progress: Progress, error: EngineError) -> bool:
-    return _end(progress, state=AnswerState.FAILED, error_code=error.code, error_detail=str(error)[:DETAIL_LIMIT])
+    detail = storable(str(error)[:DETAIL_LIMIT])
+    return _end(progress, state=AnswerState.FAILED, error_code=error.code, error_detail=detail)
 
 
 def break_off(progress: Progress, state: AnswerState) -> bool:

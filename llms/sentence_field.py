@@ -6,6 +6,7 @@ from typing import Any
 from django.db import models
 
 from llms.sentences import Sentence
+from llms.storable import storable
 
 LONGEST = 500
 """Characters of what a library or a server said."""
@@ -21,7 +22,9 @@ class SentenceField(models.TextField[str, str]):
         return name, "django.db.models.TextField", args, kwargs
 
     def get_prep_value(self, value: Any) -> Any:
-        return json.dumps(parts_of(value), ensure_ascii=False) if isinstance(value, Sentence) else value
+        if isinstance(value, Sentence):
+            return json.dumps(parts_of(value), ensure_ascii=False)
+        return storable(value) if isinstance(value, str) else value
 
     def from_db_value(self, value: str | None, *_: Any) -> str | None:
         return _restored(value) if value and value.startswith(_BEGINNING) else value
@@ -38,10 +41,16 @@ _BEGINNING = '{"template":'
 
 def parts_of(sentence: Sentence) -> dict[str, Any]:
     """For a column of JSON; `sentence_of` makes it a sentence again."""
-    values = {
-        name: parts_of(value) if isinstance(value, Sentence) else value for name, value in sentence.values.items()
+    return {
+        "template": storable(sentence.template),
+        "values": {name: _stored(value) for name, value in sentence.values.items()},
     }
-    return {"template": sentence.template, "values": values}
+
+
+def _stored(value: object) -> object:
+    if isinstance(value, Sentence):
+        return parts_of(value)
+    return storable(value) if isinstance(value, str) else value
 
 
 def _restored(stored: str) -> str:

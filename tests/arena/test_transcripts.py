@@ -87,6 +87,12 @@ def test_a_failed_answer_keeps_its_text_and_the_reason_for_administrators(answer
     assert answer.text.startswith("# Title")
 
 
+def test_what_no_database_takes_does_not_cost_an_answer_its_end(answer):
+    assert transcripts.fail(progress_of(answer), GenerationFailed("broke\x00 off: \ud83d"))
+    answer.refresh_from_db()
+    assert (answer.state, answer.error_detail) == ("failed", "broke\ufffd off: \ufffd")
+
+
 def test_an_answer_ends_once(answer):
     assert transcripts.fail(progress_of(answer), GenerationFailed("first"))
     assert not transcripts.complete(progress_of(answer), StreamEnd(FinishReason.STOP, Usage(1, 1)))

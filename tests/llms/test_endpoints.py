@@ -74,6 +74,19 @@ def test_a_lost_key_breaks_the_endpoint_and_nothing_else(endpoint, register, set
 # --- health
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        EngineUnreachable("a\x00b \ud83d"),
+        EngineUnreachable(filled("a%(first)s", first=filled("%(x)s", x="\x00b \ud83d"))),
+    ],
+)
+def test_what_no_database_takes_is_remembered_all_the_same(error, endpoint):
+    endpoints.note_failure(endpoint.pk, error)
+    endpoint.refresh_from_db()
+    assert endpoint.last_error == "a\ufffdb \ufffd"
+
+
 async def health_of(endpoint):
     return await endpoints.check(Address.of(endpoint))
 

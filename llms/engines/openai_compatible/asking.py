@@ -114,15 +114,9 @@ class Asker:
     def quoted(self, said: object) -> str:
         """A server's words, short, on one line, and without what could mislead the eye or hold the key."""
         plain = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False, default=str)
-        plain = self._without_key(plain)[: QUOTED_CHARACTERS + 1]
+        plain = self._server.without_key(plain)[: QUOTED_CHARACTERS + 1]
         shown = "".join(c if c.isprintable() else "␤" if c == "\n" else "�" for c in plain[:QUOTED_CHARACTERS])
         return shown + ("…" if len(plain) > QUOTED_CHARACTERS else "")
-
-    def _without_key(self, text: str) -> str:
-        """What was cut off in the middle of the key holds a part of it."""
-        key = self._server.connection.api_key
-        text = self._server.without_key(text)
-        return text.split(key[:8])[0] if len(key) > 8 else text
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> Any:
         """Who is busy is asked once more, and so is who closed a connection that looked open."""
@@ -153,7 +147,7 @@ class Asker:
             return reply
         if reply.status != 200:
             pause = retry_after(reply) if reply.status in _BUSY else None
-            raise self._refusal(reply.status, error_words(reply.body), pause)
+            raise self._refusal(reply.status, self._server.quoted(error_words(reply.body)), pause)
         return reply.body
 
     @contextlib.asynccontextmanager

@@ -265,10 +265,7 @@ class OpenAICompatibleEngine(Engine):
                         pass
 
     def _read(self, data: str) -> Chunk:
-        try:
-            return read_chunk(data)
-        except GenerationFailed as error:
-            raise GenerationFailed(self._server.without_key(error.args[0])) from None
+        return read_chunk(data, self._server.quoted)
 
     def _payload(self, messages: Sequence[Message], sampling: SamplingParams) -> dict[str, Any]:
         options = self._options

@@ -1,13 +1,16 @@
 """What an OpenAI-compatible server says, read with suspicion: any field may be missing, null or of another type."""
 
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from llms.engines.base import FinishReason, GenerationFailed, Usage
+from llms.engines.openai_compatible.quoting import quoted
 from llms.sentences import filled, mark
 
 DONE = "[DONE]"
-SHOWN_OF_A_REPLY = 300
+MOST_TOKENS = 2**31 - 1
+"""No count is larger, and no column takes one that is."""
 _NO_JSON = mark("the server sent what is no JSON: %(sent)s")
 _NO_OBJECT = mark("the server sent what is no object: %(sent)s")
 _BROKE_OFF = mark("the server broke off: %(words)s")
@@ -24,16 +27,16 @@ class Chunk(NamedTuple):
     usage: Usage | None = None
 
 
-def read_chunk(data: str) -> Chunk:
+def read_chunk(data: str, quote: Callable[[str], str] = quoted) -> Chunk:
     """Raises `GenerationFailed` for an error that is told in the middle of a stream, and for what is no answer."""
     try:
         reply = json.loads(data)
     except (ValueError, RecursionError):
-        raise GenerationFailed(filled(_NO_JSON, sent=repr(data[:SHOWN_OF_A_REPLY]))) from None
+        raise GenerationFailed(filled(_NO_JSON, sent=repr(quote(data)))) from None
     if not isinstance(reply, dict):
-        raise GenerationFailed(filled(_NO_OBJECT, sent=repr(data[:SHOWN_OF_A_REPLY])))
+        raise GenerationFailed(filled(_NO_OBJECT, sent=repr(quote(data))))
     if reply.get("error"):
-        raise GenerationFailed(filled(_BROKE_OFF, words=error_words(reply)))
+        raise GenerationFailed(filled(_BROKE_OFF, words=quote(error_words(reply))))
     choice = first_choice(reply)
     delta = as_object(choice.get("delta"))
     return Chunk(
@@ -71,11 +74,11 @@ def read_usage(value: object) -> Usage | None:
 
 
 def error_words(reply: object) -> str:
-    """The words of an error, wherever the server puts them."""
+    """The words of an error, wherever the server puts them. All of them: whoever shows them quotes them first."""
     if isinstance(reply, dict):
         inner = reply.get("error") or reply.get("message") or reply.get("detail") or reply
-        return error_words(inner) if isinstance(inner, dict) and inner is not reply else str(inner)[:SHOWN_OF_A_REPLY]
-    return str(reply)[:SHOWN_OF_A_REPLY]
+        return error_words(inner) if isinstance(inner, dict) and inner is not reply else str(inner)
+    return str(reply)
 
 
 def _text(value: Any) -> str:
@@ -86,4 +89,4 @@ def _text(value: Any) -> str:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None

@@ -23,6 +23,7 @@ from llms.engines.base import (
 )
 from llms.engines.openai_compatible.connection import Connection
 from llms.engines.openai_compatible.events import MAX_EVENT_BYTES, EventParser, EventTooLong
+from llms.engines.openai_compatible.quoting import quoted, without_key
 from llms.engines.openai_compatible.replies import error_words
 from llms.engines.openai_compatible.silence import within_patience
 from llms.engines.openai_compatible.waiting_line import WaitingLine
@@ -157,17 +158,15 @@ class Server:
             await stream.__aexit__(None, None, None)
 
     def without_key(self, text: str) -> str:
-        """Servers repeat in their errors what they were sent."""
-        if not self.connection.api_key:
-            return text
-        if isinstance(text, Sentence):
-            plain = {name: self.without_key(value) for name, value in text.values.items() if isinstance(value, str)}
-            return filled(text.template, **{**text.values, **plain})
-        return text.replace(self.connection.api_key, "…")
+        return without_key(text, self.connection.api_key)
+
+    def quoted(self, said: str) -> str:
+        """As much of it as may be shown."""
+        return quoted(said, self.connection.api_key)
 
     def refusal(self, reply: Reply) -> Trouble:
         """What any status but 200 means."""
-        return _trouble_of(reply, self.without_key(f"status {reply.status}: {error_words(reply.body)}"))
+        return _trouble_of(reply, f"status {reply.status}: {self.quoted(error_words(reply.body))}")
 
     @property
     def _here(self) -> _PerLoop:

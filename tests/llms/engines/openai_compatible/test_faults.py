@@ -229,6 +229,44 @@ async def test_a_server_that_repeats_the_key_does_not_spread_it(script, engine_f
     assert "…" in str(failure.value)
 
 
+LONG = "sk-proj-0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Script(401, body=[b'{"error": "' + b"x" * 290 + LONG.encode() + b'"}']),
+        Script(401, body=[b"no: sk-proj-0123456"]),
+        Script(401, body=[b'{"detail": [{"input": "' + LONG.encode() + b'"}]}']),
+        Script(body=[event("x"), "{" + "x" * 290 + LONG]),
+        Script(body=[event("x"), '{"error": "' + "x" * 290 + LONG + '"}']),
+    ],
+)
+async def test_nor_does_one_that_cuts_it_off_or_is_cut_off_in_it(script, engine_for):
+    with pytest.raises(EngineError) as failure:
+        await answer_of(engine_for(script, api_key=LONG))
+    assert "sk-" not in str(failure.value)
+    assert "…" in str(failure.value)
+
+
+async def test_what_follows_a_part_of_the_key_stays(engine_for):
+    script = Script(401, body=[b"wrong key: sk-proj-01234*******cdef, see https://example.org"])
+    with pytest.raises(AccessRefused, match=r"wrong key: …\*+cdef, see https://example\.org"):
+        await answer_of(engine_for(script, api_key=LONG))
+
+
+@pytest.mark.parametrize("n", [2**31, 10**400, -1], ids=["large", "huge", "negative"])
+async def test_a_number_of_tokens_that_cannot_be_is_none(n, engine_for):
+    body = [event("x", finish="stop", usage={"prompt_tokens": n, "completion_tokens": n})]
+    assert (await answer_of(engine_for(Script(body=body))))[-1].usage == Usage(None, None)
+
+
+async def test_its_errors_hold_no_character_that_cannot_be_stored(engine_for):
+    body = [event("x"), '{"error": "a\\u0000b\\ud83d"}']
+    with pytest.raises(GenerationFailed, match="broke off: a\ufffdb\ufffd"):
+        await answer_of(engine_for(Script(body=body)))
+
+
 async def test_many_at_once_who_are_refused_to_be_counted_for(engine_for, server):
     """All of them were sent before the first was refused."""
     engine = engine_for(Script(400, body=[b'{"error": "unknown field stream_options"}'], fails_first=4))

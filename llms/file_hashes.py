@@ -18,7 +18,7 @@ BLOCK_BYTES = 8 << 20
 SETTLED_SECONDS = 2.0
 """A file that was written to just now may be written to again within one tick of its clock: its digest is not kept."""
 LOCK_SECONDS = 30.0
-_CHANGING = mark("%(file)s is being written to: try again when that is done.")
+CHANGING = mark("%(file)s is being written to: try again when that is done.")
 MOST = 4096
 """Files remembered; the oldest are forgotten first."""
 
@@ -43,7 +43,7 @@ class FileHashes:
             return str(known[-1])
         digest = _sha256(path)
         if _looks(path) != before:
-            raise LoadingFailed(filled(_CHANGING, file=path.name))
+            raise LoadingFailed(filled(CHANGING, file=path.name))
         if time.time() - path.stat().st_ctime > SETTLED_SECONDS:
             self._remember(str(path), [*before, digest])
         return digest

@@ -1,7 +1,8 @@
 """Which weights a registered model stands for: found out, remembered, and watched for changes."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -28,27 +29,29 @@ def identify(llm: LanguageModel) -> str:
     return found
 
 
-def check_again(ids: Collection[int]) -> str:
-    """After a load, in its thread. Whatever is found out, the engine serves. The ids are of models that share it, and
-    their identity is returned."""
-    found = ""
+def check_again(ids: Collection[int]) -> None:
+    """After a load, in its thread. Whatever is found out, the engine serves. The ids are of models that share it."""
     try:
         for llm in LanguageModel.objects.filter(pk__in=ids).select_related("endpoint"):
-            found = identify(llm)
+            identify(llm)
     except Exception:  # the edge of a thread: an engine that is ready must not fail for its papers
         logger.exception("the identity of loaded weights could not be checked")
     finally:
         connection.close()
-    return found
+
+
+def of_files(engine: str, source: str, revision: str, options: Mapping[str, Any]) -> str:
+    """Of weights on this machine, as they are now. Raises `EngineError` for files that cannot be read."""
+    try:
+        return engine_class(engine).identity(source, revision, options, hashes)
+    except UnknownEngine:
+        return ""
 
 
 def _identity_of(llm: LanguageModel) -> str:
     if llm.endpoint:
         return _stated(llm.endpoint, llm.source)
-    try:
-        return engine_class(llm.engine).identity(llm.source, llm.revision, llm.options, hashes)
-    except UnknownEngine:
-        return ""
+    return of_files(llm.engine, llm.source, llm.revision, llm.options)
 
 
 def _stated(endpoint: Endpoint, served_name: str) -> str:

@@ -18,6 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 from django.conf import settings
@@ -26,6 +27,7 @@ from llms import identification, room
 from llms.devices import DeviceLocks
 from llms.engines.base import Engine, EngineError, Footprint, LoadingFailed
 from llms.engines.registry import engine_class
+from llms.file_hashes import CHANGING
 from llms.holdings import EngineKey, Entry, Holdings
 from llms.room import Room
 from llms.sentence_field import words_of
@@ -53,7 +55,7 @@ class Keeper:
     def wake(self) -> None:
         """Called with the holdings held."""
         self._holdings.tell()
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():  # a process that was forked has no threads
             self._thread = threading.Thread(target=self._run, name="engine-keeper", daemon=True)
             self._thread.start()
 
@@ -78,23 +80,25 @@ class Keeper:
     def _has_settled(self, entry: Entry) -> bool:
         """Whether the entry has left the line: loaded, failed or given up."""
         try:
-            is_over = entry.future.cancelled() or (self._is_admitted(entry) and self._is_loaded(entry))
+            is_over = entry.future.done() or _guarded(
+                lambda: self._is_admitted(entry) and self._is_loaded(entry), entry.key
+            )
         except EngineError as error:
             is_over = True
-            if entry.future.set_running_or_notify_cancel():
-                entry.future.set_exception(error)
+            _fail(entry.future, error)
         if is_over:
             with self._holdings.changed:
                 if entry in self._holdings.line:
                     self._holdings.line.remove(entry)
                 self._holdings.tell()
+            self.release_devices()
         return is_over
 
     def _is_admitted(self, entry: Entry) -> bool:
         """Whether it may take its memory now."""
         if not entry.is_prepared:
             entry.stage = BEING_PREPARED
-            entry.footprint = _guarded(lambda: _prepared(entry.key), entry.key)
+            entry.footprint = _prepared(entry.key)
             entry.is_prepared = True
         footprint = entry.footprint
         return footprint is None or (self._has_device(entry, footprint) and self._has_room(entry, footprint))
@@ -105,16 +109,13 @@ class Keeper:
         entry.stage = BEING_LOADED
         started = time.monotonic()
         logger.info("loading engine %s for %s", entry.key.engine, entry.key.source or "(no source)")
-        try:
-            engine = _guarded(lambda: _brought_up(entry.key), entry.key)
-        except EngineError as error:
-            entry.future.set_exception(error)
-            return True
+        engine, entry.identity = _brought_up(entry.key)
         logger.info("engine %s is ready after %.1f s", entry.key.engine, time.monotonic() - started)
         entry.future.set_result(engine)
         if engine.holds_weights:
-            found = identification.check_again([user for user in entry.users if user is not None])
-            entry.identity = entry.identity or found
+            with self._holdings.changed:
+                users = [user for user in entry.users if user is not None]
+            identification.check_again(users)
         return True
 
     # --- room
@@ -139,10 +140,10 @@ class Keeper:
             wanted = room.needed(footprint, there)
             if wanted <= free:
                 return True
-            if wanted > free + room.total(there):
+            if room.needed(footprint, []) > free + room.total(there):
                 raise room.too_large(footprint, free + room.total(there))
             victims = room.by_dispensability(footprint, [other for other in there if self._may_go(other, entry)])
-            if wanted > free + room.total(victims) or not self._put_out(victims[0]):
+            if not room.would_fit(footprint, free, there, victims) or not self._put_out(victims[0]):
                 entry.stage = room.waiting_words(footprint, free)
                 return False
 
@@ -169,13 +170,14 @@ class Keeper:
 
     def _close(self, entry: Entry) -> None:
         close(entry)
-        with self._holdings.changed:
-            rest = [other.footprint for other in self._holdings.loaded() if other.footprint]
-        self._locks.keep_only(rest)
+        self.release_devices()
 
     def release_devices(self) -> None:
-        """When everything is closed."""
-        self._locks.keep_only([])
+        """Those on which nothing is loaded, nor is to be: a newcomer has its device before it has its room."""
+        with self._holdings.changed:
+            coming = [entry for entry in self._holdings.line if not entry.future.done()]
+            users = [*self._holdings.loaded(), *coming]
+        self._locks.keep_only([entry.footprint for entry in users if entry.footprint])
 
 
 def close(entry: Entry) -> None:
@@ -193,14 +195,35 @@ def _prepared(key: EngineKey) -> Footprint | None:
     )
 
 
-def _brought_up(key: EngineKey) -> Engine:
-    return engine_class(key.engine).from_options(
+def _brought_up(key: EngineKey) -> tuple[Engine, str]:
+    """With the identity of the weights that it has: that of the files both before and after they were read."""
+    before = _identity(key)
+    engine = engine_class(key.engine).from_options(
         key.source,
         key.revision,
         json.loads(key.options),
         cache_dir=settings.MODELS_DIR,
         connection=key.address.connection() if key.address else None,
     )
+    if _identity(key) != before:
+        engine.close()
+        raise LoadingFailed(filled(CHANGING, file=key.source))
+    return engine, before
+
+
+def _identity(key: EngineKey) -> str:
+    """Empty if nothing pins the weights, or their files cannot be read for it."""
+    try:
+        return identification.of_files(key.engine, key.source, key.revision, json.loads(key.options))
+    except Exception:  # whatever it is: an engine that can be loaded must not fail for its papers
+        logger.exception("the weights of %s could not be identified", key.source)
+        return ""
+
+
+def _fail(future: Future[Engine], error: EngineError) -> None:
+    """Unless it was given up, or something broke only after it had succeeded."""
+    if future.running() or (not future.done() and future.set_running_or_notify_cancel()):
+        future.set_exception(error)
 
 
 def _guarded(work: Callable[[], T], key: EngineKey) -> T:

@@ -103,14 +103,12 @@ class Pool:
 
     def expect(self, llm: LanguageModel, identity: str) -> bool:
         """Whether its engine, if it is loaded, has the weights that are there now. One that was loaded before the files
-        changed leaves, and whoever holds the model next waits for the new one."""
+        changed, or from files that nobody could identify then, leaves: whoever holds the model next waits for the new
+        one."""
         with self._holdings.changed:
             key = EngineKey.of(llm)
             entry = self._holdings.entries.get(key)
-            if entry is None or entry.engine is None or not identity:
-                return True
-            entry.identity = entry.identity or identity
-            if entry.identity == identity:
+            if entry is None or entry.engine is None or not identity or entry.identity == identity:
                 return True
             del self._holdings.entries[key]
             self._holdings.leaving.append(entry)

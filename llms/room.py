@@ -46,6 +46,12 @@ def needed(footprint: Footprint, loaded: Sequence[Entry]) -> int:
     return footprint.own + (0 if _is_there(footprint, loaded) else footprint.base)
 
 
+def would_fit(footprint: Footprint, free: int, there: Sequence[Entry], victims: Sequence[Entry]) -> bool:
+    """Whether it could be loaded if these gave way. Weights that one who stays shares with them do not come free."""
+    stay = [entry for entry in there if entry not in victims]
+    return needed(footprint, stay) <= free + total(there) - total(stay)
+
+
 def by_dispensability(footprint: Footprint, entries: Sequence[Entry]) -> list[Entry]:
     """Least recently used first; those whose weights the newcomer shares last."""
     return sorted(entries, key=lambda entry: (_is_there(footprint, [entry]), entry.used_at))

@@ -162,6 +162,24 @@ def test_weights_that_the_newcomer_shares_go_last(pool, load, loads, clock):
     assert loads.inside == ["adapter", "base"]
 
 
+def test_nobody_gives_way_for_weights_that_stay_with_one_that_answers(pool, load, loads):
+    load("base", Footprint("cpu", own=10, base=60, base_key="orion"))
+    load("adapter", Footprint("cpu", own=10, base=60, base_key="orion"))
+    loads.sizes["c"] = 40
+    with pool.hold(model(source="base")), pool.hold(model(source="c")) as loading:
+        eventually_in_thread(lambda: "waits for" in pool.progress(model(source="c")).words)
+        assert loads.inside == ["adapter", "base"]  # the adapter would have left no more than its own ten
+        assert loading.cancel()
+
+
+def test_weights_that_are_there_are_no_reason_to_try_what_could_never_fit(pool, load, loads):
+    load("base", Footprint("cpu", own=10, base=60, base_key="orion"))
+    loads.sizes["adapter"] = Footprint("cpu", own=50, base=60, base_key="orion")
+    with pool.hold(model(source="adapter")) as loading, pytest.raises(LoadingFailed, match="no more than"):
+        loading.result(5)
+    assert loads.inside == ["base"]
+
+
 def test_devices_do_not_take_room_from_each_other(load, loads, tmp_path):
     load("a", 90)
     load("b", Footprint("cuda:0", 10, hardware="cuda-one"))
@@ -232,6 +250,55 @@ def test_a_device_is_free_again_when_the_last_engine_on_it_has_given_way(pool, l
     assert others.take(one)
     assert not mine.take(one)
     others.keep_only([])
+
+
+@pytest.fixture
+def device(loads, settings, tmp_path):
+    """`device()`: whether another process could take it now."""
+    settings.DATA_DIR = tmp_path
+    loads.memory = 100
+    loads.sizes |= {name: Footprint("cuda:0", 60, hardware="cuda-1234") for name in ("a", "b")}
+
+    def is_free():
+        others = DeviceLocks(tmp_path / "devices")
+        is_taken = others.take(loads.sizes["a"])
+        others.keep_only([])
+        return is_taken
+
+    return is_free
+
+
+def test_a_device_stays_ours_while_its_last_engine_gives_way_to_the_next(loads, clock, device):
+    pool = Pool(clock=clock, room=Room(loads.taken))
+    pool.load(model(source="a")).result(5)
+    was_free = []
+    loads.on_load = lambda: was_free.append(device())
+    with pool.hold(model(source="b")) as loading:
+        loading.result(5)
+    assert loads.inside == ["b"]
+    assert was_free == [False]
+    pool.close()
+
+
+def test_a_load_that_fails_gives_its_device_back(loads, clock, device):
+    pool = Pool(clock=clock, room=Room(loads.taken))
+    loads.error = RuntimeError("CUDA")
+    assert pool.load(model(source="a")).exception(5)
+    eventually_in_thread(device)
+    pool.close()
+
+
+def test_a_load_that_is_given_up_gives_its_device_back(loads, clock, device, monkeypatch):
+    pool = Pool(clock=clock, room=Room(loads.taken))
+    loads.gate.clear()
+    pool.load(model(source="before"))
+    eventually_in_thread(lambda: loads.loaded)
+    waiting = pool.load(model(source="a"))
+    monkeypatch.setattr(loads, "available_memory", lambda of: waiting.cancel() and 100)
+    loads.gate.set()
+    eventually_in_thread(lambda: waiting.cancelled() and device())
+    assert loads.loaded == ["before"]
+    pool.close()
 
 
 def test_the_processor_is_nobodys(tmp_path):

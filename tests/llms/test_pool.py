@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from llms import identification
 from llms import pool as pool_module
 from llms.engines.base import LoadingFailed
+from llms.keeper import Keeper
 from llms.pool import RETRY_AFTER_SECONDS, EngineKey, Pool, Readiness
 from tests.helpers.scripted_loads import model
 from tests.helpers.waiting import eventually_in_thread
@@ -168,6 +170,25 @@ def test_a_failed_load_leaves_nothing_of_what_was_loaded_until_then(pool, loads)
     assert seen[0]() is None
 
 
+def test_whatever_breaks_around_a_load_ends_that_load_only(pool, loads, monkeypatch):
+    loads.sizes |= {"first": 1, "second": 1}
+    loads.memory = 10
+    with monkeypatch.context() as broken:
+        broken.setattr(loads, "available_memory", lambda device: {}["the driver is gone"])
+        failed = pool.load(model(source="first")).exception(5)
+    assert isinstance(failed, LoadingFailed)
+    assert pool.load(model(source="second")).result(5)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_keeper_whose_thread_has_died_gets_another(pool, loads, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(Keeper, "_wait", lambda *args: {}["no way to wait"])
+        pool.load(model(source="first")).result(5)
+        eventually_in_thread(lambda: not pool._keeper._thread.is_alive())
+    assert pool.load(model(source="second")).result(5)
+
+
 def test_an_unknown_engine_is_a_failed_load_that_names_the_known_ones():
     pool = Pool()
     with pytest.raises(LoadingFailed, match="known are echo"):
@@ -271,6 +292,48 @@ def test_a_process_that_loads_no_weights_never_does_and_says_what_to_do(pool, lo
     assert loads.loaded == []
     loads.holds_weights = False
     assert pool.drawable([llm]) == [llm]
+
+
+# --- weights that change
+
+
+@pytest.fixture
+def weights(monkeypatch):
+    """What the files on this machine hold, by source."""
+    found = {"weights": "weights-1:old"}
+    monkeypatch.setattr(identification, "of_files", lambda engine, source, *which: found.get(source, ""))
+    return found
+
+
+def test_weights_that_are_replaced_while_they_are_loaded_fail_the_load(pool, loads, weights, clock):
+    loads.on_load = lambda: weights.update(weights="weights-1:new")
+    with pytest.raises(LoadingFailed, match="weights is being written to"):
+        pool.load(model()).result(5)
+    assert loads.closed == ["weights"]
+    clock.now += RETRY_AFTER_SECONDS + 1
+    pool.load(model()).result(5)
+    assert pool.expect(model(), "weights-1:new")
+
+
+def test_an_engine_of_former_weights_leaves(pool, loads, weights):
+    pool.load(model()).result(5)
+    assert pool.expect(model(), "weights-1:old")
+    assert not pool.expect(model(), "weights-1:new")
+    eventually_in_thread(lambda: loads.closed == ["weights"])
+
+
+def test_an_engine_of_weights_that_nobody_identified_is_not_taken_for_any(pool, loads, weights):
+    weights.clear()
+    pool.load(model()).result(5)
+    assert pool.expect(model(), "")
+    assert not pool.expect(model(), "weights-1:new")
+    assert pool.readiness(model()) is Readiness.COLD
+
+
+def test_weights_that_cannot_be_identified_are_loaded_all_the_same(pool, loads, monkeypatch, caplog):
+    monkeypatch.setattr(identification, "of_files", lambda *which: {}["no such file"])
+    assert pool.load(model()).result(5)
+    assert "could not be identified" in caplog.text
 
 
 # --- models that were edited

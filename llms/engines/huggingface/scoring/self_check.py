@@ -44,10 +44,11 @@ def _scored(
 
 
 def _difference(left: ContinuationScore, right: ContinuationScore) -> float:
-    """Two impossible continuations are equally impossible."""
-    if left.log_probability == right.log_probability:
+    """Two impossible continuations are equally impossible, and what is no number is infinitely far from any."""
+    one, other = left.log_probability, right.log_probability
+    if one == other or (math.isnan(one) and math.isnan(other)):
         return 0.0
-    return abs(left.log_probability - right.log_probability)
+    return math.inf if math.isnan(one - other) else abs(one - other)
 
 
 def _first(scores: Sequence[ContinuationScore]) -> int:

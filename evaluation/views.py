@@ -14,6 +14,9 @@ from evaluation.run_lines import RunLine, lines_of
 from llms.models import LanguageModel
 
 RUNS_A_PAGE = 50
+LONGEST_SEARCH = 200
+MOST_WORDS = 8
+"""Each is looked for in four columns."""
 
 
 @require_safe
@@ -65,7 +68,7 @@ def _filtered(runs: RunQuerySet, request: HttpRequest) -> RunQuerySet:
         runs = runs.filter(benchmark=wanted["benchmark"])
     if wanted["status"]:
         runs = runs.filter(status=wanted["status"])
-    for word in wanted["q"].split():
+    for word in wanted["q"][:LONGEST_SEARCH].split()[:MOST_WORDS]:
         runs = runs.filter(_holding(word))
     return runs
 

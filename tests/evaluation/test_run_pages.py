@@ -57,6 +57,8 @@ def test_numbers_are_written_as_the_reader_writes_them(orion, client):
         ("q=winogr+lyra", {3}),
         ("status=nowhere", set()),
         ("q=%00", {1, 2, 3}),
+        ("q=lyra" + "+a" * 7 + "+nobody", {2, 3}),
+        ("q=lyra" + "+" * 200 + "nobody", {2, 3}),
     ],
 )
 def test_filters_and_search_combine(query, found, orion, lyra, client):

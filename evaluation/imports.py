@@ -19,6 +19,7 @@ from django.utils.text import slugify
 from evaluation.aggregation import Metric, Summary, summarise
 from evaluation.benchmarks.base import Benchmark
 from evaluation.benchmarks.registry import benchmark
+from evaluation.benchmarks.rows import shown
 from evaluation.datasets import RowSet, rows_and_pool_here
 from evaluation.foreign.aggregates import summary_of
 from evaluation.foreign.archives import Limits, opened
@@ -29,13 +30,15 @@ from evaluation.models import PromptText, Run, RunMetric, SampleResult
 from evaluation.protocols import Protocol, rows_in_words
 from evaluation.records import prompt_row, sample_row
 from evaluation.runs import metric_row, note
-from evaluation.scores import SampleScore
+from evaluation.scores import SampleScore, storable_text
 from evaluation.scribe import headline_fields
 from llms.models import LanguageModel, Visibility
 from llms.sentences import Sentence, filled, mark
 
 ROWS_AT_ONCE: Final = 500
 LONGEST_SLUG: Final = 80
+LONGEST_ID: Final = 200
+"""Of a sample, as the database has it."""
 
 
 class Examined(NamedTuple):
@@ -143,6 +146,7 @@ def _examine(run: ForeignRun, examination: Examination) -> None:
     chosen = benchmark(run.benchmark)
     try:
         recognised = recognise(run, chosen, _rows_here)
+        _check_ids(recognised.scores)
         summary = _summary(run, chosen, recognised)
     except BadFile as error:
         examination.problems.append(Problem(run.file, error.user_message))
@@ -166,6 +170,17 @@ def _examine(run: ForeignRun, examination: Examination) -> None:
             place=examination.put(recognised.scores if run.has_samples else ()),
         )
     )
+
+
+def _check_ids(scores: Sequence[SampleScore]) -> None:
+    seen: set[str] = set()
+    for name in (storable_text(score.sample_id) for score in scores):
+        if len(name) > LONGEST_ID:
+            raise BadFile(filled(mark("“%(field)s” is longer than %(most)s characters"), field="id", most=LONGEST_ID))
+        if name in seen:
+            words = mark("Two samples are called %(value)s: give each one a name of its own.")
+            raise BadFile(filled(words, value=shown(name)))
+        seen.add(name)
 
 
 def _summary(run: ForeignRun, chosen: Benchmark, recognised: Recognised) -> Summary:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from evaluation.benchmarks.base import Benchmark, Method
 from evaluation.models import DIGEST_LENGTH, PromptText, SampleResult
-from evaluation.scores import ChoiceScore, SampleScore
+from evaluation.scores import ChoiceScore, SampleScore, storable_text
 from llms.sentences import Sentence, filled
 
 QUESTION_CHARACTERS: Final = 2000
@@ -19,7 +19,7 @@ SCORE_FIELDS = ("sample_id", "subject", "values", "was_truncated", "error")
 
 
 def prompt_row(prompts: Sequence[str]) -> PromptText:
-    written = json.dumps(prompts).encode()
+    written = json.dumps([storable_text(prompt) for prompt in prompts]).encode()
     digest = hashlib.sha256(written).hexdigest()[:DIGEST_LENGTH]
     return PromptText(digest=digest, compressed=zlib.compress(written))
 
@@ -27,13 +27,13 @@ def prompt_row(prompts: Sequence[str]) -> PromptText:
 def sample_row(score: SampleScore, benchmark: Benchmark, *, prompt: PromptText) -> SampleResult:
     """Without its run and index."""
     return SampleResult(
-        sample_id=score.sample_id,
-        subject=score.subject,
-        question=_storable_text(score.question[:QUESTION_CHARACTERS]),
+        sample_id=storable_text(score.sample_id),
+        subject=storable_text(score.subject),
+        question=storable_text(score.question[:QUESTION_CHARACTERS]),
         prompt=prompt,
         choices=[_choice(choice) for choice in score.choices],
-        answer=_storable_text(score.answer),
-        target=score.target,
+        answer=storable_text(score.answer),
+        target=score.target if isinstance(score.target, int) else [storable_text(text) for text in score.target],
         predictions=dict(score.predictions),
         values={name: storable(value) for name, value in score.values.items()},
         is_right=_is_right(score, benchmark),
@@ -75,13 +75,17 @@ def storable(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
+def storable_or_none(value: float | None) -> float | str | None:
+    return None if value is None else storable(value)
+
+
 def number(value: float | str) -> float:
     return float(value)
 
 
 def _choice(choice: ChoiceScore) -> dict[str, Any]:
     return {
-        "text": _storable_text(choice.text),
+        "text": storable_text(choice.text),
         "log_probability": storable(choice.log_probability),
         "is_greedy": choice.is_greedy,
         "n_tokens": choice.n_tokens,
@@ -94,11 +98,9 @@ def _is_right(score: SampleScore, benchmark: Benchmark) -> bool | None:
     return bool(score.values[benchmark.headline])
 
 
-def _storable_text(text: str) -> str:
-    """No database takes halves of characters, nor PostgreSQL a NUL."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-
-
 def _sentence(error: str) -> str:
     """So that a page can say it in its reader's language."""
-    return error if isinstance(error, Sentence) or not error or "%" in error else filled(error)
+    if isinstance(error, Sentence):
+        return error
+    plain = storable_text(error)
+    return plain if not plain or "%" in plain else filled(plain)

@@ -12,6 +12,7 @@ import orjson
 
 from evaluation.benchmarks.rows import shown
 from evaluation.foreign.results import BadFile
+from evaluation.scores import storable_text
 from llms.sentences import filled, mark
 
 DIGEST_LENGTH: Final = 16
@@ -107,8 +108,8 @@ def name(value: Any, what: str) -> str:
 
 
 def text(value: Any) -> str:
-    """For show: whatever it is, as text."""
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    """For show: whatever it is, as text that can be kept."""
+    return "" if value is None else storable_text(str(value))
 
 
 def moment(value: Any) -> datetime | None:

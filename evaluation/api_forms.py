@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from ninja import Field, Schema
 from pydantic import ConfigDict
@@ -13,15 +13,19 @@ from evaluation.datasets import DataKind
 from evaluation.models import Run, RunMetric, SampleResult
 from evaluation.plans import Wish
 from evaluation.prompts import Template
+from evaluation.records import storable, storable_or_none
 
 MOST_ROWS = 200
 LARGEST_ID = 2**31
 SMALL_NUMBER = 2**15
+NO_NUL: Final = r"^[^\x00]*$"
+"""No name has one, and PostgreSQL cannot even look for it."""
+Name = Annotated[str, Field(pattern=NO_NUL)]
 
 
 class RunQuery(Schema):
-    model: str = Field("", max_length=80, description="The model's slug.")
-    benchmark: str = Field("", max_length=80)
+    model: Name = Field("", max_length=80, description="The model's slug.")
+    benchmark: Name = Field("", max_length=80)
     status: Literal["", "queued", "running", "paused", "succeeded", "failed", "cancelled", "imported"] = ""
     before: int = Field(0, ge=0, lt=LARGEST_ID, description="Only runs with a smaller id.")
     limit: int = Field(50, ge=1, le=MOST_ROWS)
@@ -137,13 +141,13 @@ class RunWish(Schema):
         },
     )
 
-    models: list[str] = Field(min_length=1, max_length=100, description="Slugs.")
-    benchmarks: list[str] = Field(min_length=1, max_length=100)
+    models: list[Name] = Field(min_length=1, max_length=100, description="Slugs.")
+    benchmarks: list[Name] = Field(min_length=1, max_length=100)
     n_shots: int | None = Field(None, ge=0, le=1000, description="Empty: the benchmark's own number.")
     draw: Draw | None = None
     seed: int | None = Field(None, ge=0, lt=2**63)
     template: Template | None = Field(None, description="Whether prompts pass through the model's chat template.")
-    variant: str | None = Field(None, max_length=40)
+    variant: Name | None = Field(None, max_length=40)
     limit: int | None = Field(None, ge=1, lt=LARGEST_ID, description="The first rows only, of each subject.")
     rows: DataKind = Field(DataKind.PUBLISHED, description="Of a private benchmark its own, whatever is said here.")
     priority: int = Field(0, gt=-SMALL_NUMBER, lt=SMALL_NUMBER)
@@ -176,7 +180,7 @@ def row_of(run: Run, *, inside: bool) -> dict[str, Any]:
         "rows": run.data,
         "n_shots": run.protocol.get("n_shots", 0),
         "protocol": str(run.summary),
-        "value": _number(run.value),
+        "value": storable_or_none(run.value),
         "may_be_ranked": run.is_rankable,
         "metrics": [_metric(metric) for metric in metrics],
         "error": str(run.error) if inside else "",
@@ -213,9 +217,4 @@ def sample_of(row: SampleResult) -> dict[str, Any]:
 
 def _metric(metric: RunMetric) -> dict[str, Any]:
     names = ("name", "scope", "part", "standard_error", "lower", "upper", "n", "is_headline")
-    return {**{name: getattr(metric, name) for name in names}, "value": _number(metric.value)}
-
-
-def _number(value: float | None) -> float | str | None:
-    """JSON has no infinity, which a perplexity may be."""
-    return str(value) if value is not None and value in (float("inf"), float("-inf")) else value
+    return {**{name: getattr(metric, name) for name in names}, "value": storable(metric.value)}

@@ -11,6 +11,7 @@ from evaluation import environments, wording
 from evaluation.aggregation import Scope
 from evaluation.benchmarks.base import Benchmark
 from evaluation.models import Run, RunMetric
+from evaluation.records import storable_or_none
 from evaluation.run_lines import RunLine
 from llms.translations import translated
 
@@ -277,10 +278,7 @@ def configuration(line: RunLine, *, inside: bool) -> dict[str, Any]:
         "n_truncated": run.n_truncated,
         "n_cached": run.n_cached,
         "metric": line.metric,
-        "value": run.value,
-        "standard_error": run.standard_error,
-        "lower": run.lower,
-        "upper": run.upper,
+        **{name: storable_or_none(getattr(run, name)) for name in ("value", "standard_error", "lower", "upper")},
         "seconds": run.seconds,
         "created_at": run.created_at,
         "started_at": run.started_at,

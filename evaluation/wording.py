@@ -1,5 +1,7 @@
 """Numbers of runs as people read them, in the language of whoever asks."""
 
+import math
+
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -45,7 +47,9 @@ def measures_share(found: Benchmark | None) -> bool:
 
 
 def decimal(value: float, digits: int) -> str:
-    """Rounded: `number_format` alone would cut digits off."""
+    """Rounded: `number_format` alone would cut digits off. A perplexity may be infinite."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     return number_format(f"{value:.{digits}f}", digits)
 
 

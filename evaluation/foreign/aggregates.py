@@ -1,5 +1,6 @@
 """Metrics of results that another tool counted."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -45,12 +46,13 @@ def _tallies(name: str, run: ForeignRun) -> list[Tally] | None:
 def _reported(name: str, run: ForeignRun) -> Metric:
     part = run.parts[0]
     value, error = part.metrics[name], part.standard_errors.get(name)
-    reach = None if error is None else two_sided_quantile(0.95) * error
+    reach = math.inf if error is None else two_sided_quantile(0.95) * error
+    lower, upper = value - reach, value + reach
     return Metric(
         name=name,
         value=value,
         standard_error=error,
-        lower=None if reach is None else value - reach,
-        upper=None if reach is None else value + reach,
+        lower=lower if math.isfinite(lower) else None,
+        upper=upper if math.isfinite(upper) else None,
         n=part.n_samples,
     )

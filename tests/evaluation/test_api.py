@@ -85,7 +85,17 @@ def test_a_list_costs_few_queries_however_many_runs(counted, client):
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=201", "before=-1", "status=unknown", "limit=x", "before=99999999999999999999"]
+    "query",
+    [
+        "limit=0",
+        "limit=201",
+        "before=-1",
+        "status=unknown",
+        "limit=x",
+        "before=99999999999999999999",
+        "model=a%00b",
+        "benchmark=a%00b",
+    ],
 )
 @pytest.mark.django_db
 def test_what_makes_no_sense_is_refused(client, query):
@@ -185,6 +195,9 @@ def test_options_are_those_that_are_said_and_else_the_benchmarks_own(counted, wi
         ({"benchmarks": ["piqa", "pica"]}, "No benchmark is called “pica”"),
         ({"benchmarks": ["piqa", "mmlu"], "draw": "lm_eval"}, "mmlu has no draw of shots “lm_eval”"),
         ({"models": []}, "models"),
+        ({"models": ["orion\0"]}, "pattern"),
+        ({"benchmarks": ["private/a\0b"]}, "pattern"),
+        ({"variant": "a\0b"}, "pattern"),
         ({"limit": 0}, "limit"),
         ({"shots": 5}, "shots"),
     ],

@@ -103,6 +103,7 @@ def test_a_suite_names_what_this_version_does_not_have(counted, staff):
         ("preview=yes&model=orion-7b", "Choose at least one benchmark, or a suite."),
         (f"{WISH}&benchmark=piqa&limit=0", "greater than or equal to 1"),
         (f"{WISH}&benchmark=nonsense", "Select a valid choice"),
+        ("preview=yes&model=a%00b&benchmark=piqa", "Null characters are not allowed."),
         (f"{WISH}&benchmark=mmlu&draw=lm_eval", "has no draw of shots"),
     ],
 )

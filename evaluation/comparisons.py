@@ -15,7 +15,7 @@ import numpy.typing as npt
 from evaluation.benchmarks.base import Benchmark, Method
 from evaluation.benchmarks.registry import benchmark
 from evaluation.errors import EvaluationError
-from evaluation.models import Run, SampleResult
+from evaluation.models import Run, RunMetric, SampleResult
 from evaluation.prompts import Template
 from evaluation.protocols import DIFFERENCES, NO_DRAW
 from evaluation.records import number
@@ -92,8 +92,10 @@ def compare(left: Run, right: Run, *, metric: str = "") -> Comparison:
     if obstacle is not None:
         raise obstacle
     asked = benchmark(left.benchmark)
-    chosen = metric if metric in metrics_of(asked) else asked.headline
-    rows, n_left_out, n_unshared = _paired(left, right, _Reader(asked, chosen))
+    headlines = RunMetric.objects.headlines_of([left, right])
+    wanted = (metric, headlines.get(left.pk), asked.headline)
+    chosen = next(name for name in wanted if name in metrics_of(asked))
+    rows, n_left_out, n_unshared = _paired(left, right, _Reader(asked, chosen, headlines))
     if not rows:
         words = mark("No row has a score in both runs: there is nothing to compare.")
         raise NotComparable(filled(words))
@@ -102,7 +104,9 @@ def compare(left: Run, right: Run, *, metric: str = "") -> Comparison:
 
 def metrics_of(asked: Benchmark) -> tuple[str, ...]:
     """Those that a single row has a value of."""
-    return (BITS_PER_BYTE,) if asked.method is Method.TOKEN_STATISTICS else asked.metrics
+    if asked.method is Method.TOKEN_STATISTICS:
+        return (BITS_PER_BYTE,)
+    return tuple(name for name in asked.metrics if name not in asked.ratios)
 
 
 # --- may they be compared?
@@ -161,9 +165,12 @@ class _Stored(NamedTuple):
 class _Reader(NamedTuple):
     benchmark: Benchmark
     metric: str
+    headlines: Mapping[int, str]
+    """By run: what its verdicts are made of, if it is not the benchmark's own."""
 
     def read(self, run: Run, identity: tuple[str, ...]) -> dict[str, _Stored]:
-        is_headline = self.metric == self.benchmark.headline and self.metric != BITS_PER_BYTE
+        headline = self.headlines.get(run.pk, self.benchmark.headline)
+        is_headline = self.metric == headline and self.metric != BITS_PER_BYTE
         value_of = _verdict if is_headline else self._value
         fields = ("sample_id", "index", "subject", "is_right" if is_headline else "values", *identity)
         rows = SampleResult.objects.filter(run=run).order_by("index").values_list(*fields)
@@ -173,10 +180,13 @@ class _Reader(NamedTuple):
         }
 
     def _value(self, values: dict[str, Any]) -> float | None:
+        """None also for what is infinite: it has no difference from anything."""
         if self.metric != BITS_PER_BYTE:
-            return number(values[self.metric]) if self.metric in values else None
-        n_bytes = number(values.get("n_bytes", 0))
-        return -number(values["log_probability"]) / math.log(2) / n_bytes if n_bytes else None
+            found = number(values.get(self.metric, math.nan))
+        else:
+            n_bytes = number(values.get("n_bytes", 0))
+            found = -number(values["log_probability"]) / math.log(2) / n_bytes if n_bytes else math.nan
+        return found if math.isfinite(found) else None
 
 
 def _verdict(is_right: bool | None) -> float | None:

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -156,6 +157,13 @@ class Run(models.Model):
         return self.may_be_ranked and not self.n_errors
 
 
+class RunMetricQuerySet(models.QuerySet["RunMetric"]):
+    def headlines_of(self, runs: Iterable[Run]) -> dict[int, str]:
+        """Their names, by run; one that has not ended has none yet."""
+        rows = self.filter(run__in=[run.pk for run in runs], is_headline=True)
+        return dict(rows.values_list("run_id", "name"))
+
+
 class RunMetric(models.Model):
     """A metric of a whole run; there once it has ended."""
 
@@ -171,6 +179,8 @@ class RunMetric(models.Model):
     upper = models.FloatField(null=True)
     n = models.PositiveIntegerField()
     is_headline = models.BooleanField(default=False)
+
+    objects = RunMetricQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from evaluation import wording
 from evaluation.benchmarks.base import Benchmark
-from evaluation.models import Run
+from evaluation.models import Run, RunMetric
 from evaluation.scribe import LEASE_SECONDS
 from llms.translations import translated
 
@@ -31,6 +31,8 @@ class RunLine:
     benchmark: Benchmark | None
     """None where this version does not know it (any more)."""
     now: datetime
+    metric: str
+    """What its value is: of results of another tool not always the benchmark's own headline."""
 
     @property
     def title(self) -> str:
@@ -89,10 +91,6 @@ class RunLine:
         return translated(self.run.summary)
 
     @property
-    def metric(self) -> str:
-        return self.benchmark.headline if self.benchmark else ""
-
-    @property
     def wish_words(self) -> str:
         """What was asked of it and is not done yet."""
         if self.run.status != Run.Status.RUNNING:
@@ -125,17 +123,22 @@ class RunLine:
 
 
 def line_of(run: Run) -> RunLine:
-    return RunLine(run, wording.benchmark_of(run), timezone.now())
+    return lines_of([run])[0]
 
 
 def lines_of(runs: Iterable[Run]) -> list[RunLine]:
     """Each benchmark is looked up once: private ones are in the database."""
+    runs = list(runs)
     found: dict[str, Benchmark | None] = {}
     for run in runs:
         if run.benchmark not in found:
             found[run.benchmark] = wording.benchmark_of(run)
-    now = timezone.now()
-    return [RunLine(run, found[run.benchmark], now) for run in runs]
+    headlines, now = RunMetric.objects.headlines_of(runs), timezone.now()
+    return [RunLine(run, found[run.benchmark], now, _metric(run, found[run.benchmark], headlines)) for run in runs]
+
+
+def _metric(run: Run, found: Benchmark | None, headlines: dict[int, str]) -> str:
+    return headlines.get(run.pk) or (found.headline if found else "")
 
 
 def _count(number: int) -> str:

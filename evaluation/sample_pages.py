@@ -10,7 +10,6 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from evaluation import wording
-from evaluation.benchmarks.base import Benchmark
 from evaluation.models import Run, SampleResult
 from evaluation.records import choices_of, number
 from evaluation.run_lines import RunLine, lines_of
@@ -209,13 +208,16 @@ class Elsewhere(NamedTuple):
     has_same_prompt: bool
 
 
-def elsewhere(sample: SampleResult, runs: Iterable[Run], found: Benchmark | None) -> list[Elsewhere]:
+def elsewhere(sample: SampleResult, runs: Iterable[Run]) -> list[Elsewhere]:
     """In the newest of other runs on the same benchmark."""
-    headline = found.headline if found else ""
     lines = {line.run.pk: line for line in lines_of(runs)}
     others = SampleResult.objects.filter(run__in=list(lines), sample_id=sample.sample_id).order_by("-run")
     return [
-        Elsewhere(lines[other.run_id], SampleLine(other, headline), other.prompt_id == sample.prompt_id)
+        Elsewhere(
+            lines[other.run_id],
+            SampleLine(other, lines[other.run_id].metric),
+            other.prompt_id == sample.prompt_id,
+        )
         for other in others
     ]
 

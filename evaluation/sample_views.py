@@ -70,7 +70,7 @@ def sample(request: HttpRequest, run_id: int, place: int) -> HttpResponse:
         "prompts": sample_pages.prompts(found, marked=marked),
         "marked": marked,
         "sample_error": sample_pages.error_of(found),
-        "others": sample_pages.elsewhere(found, _others(request, run), context["line"].benchmark),
+        "others": sample_pages.elsewhere(found, _others(request, run)),
     }
     return rendered(request, "evaluation/sample.html", context)
 

@@ -82,9 +82,13 @@ def list_samples(request: HttpRequest, run_id: int, query: Query[SampleQuery], r
 def request_runs(request: HttpRequest, wish: RunWish) -> list[dict[str, Any]]:
     """Request every benchmark of every model. All of them are checked before the first is in the queue: where one is
     refused, none is requested."""
-    llms = [_llm(slug) for slug in dict.fromkeys(wish.models)]
+    slugs, names = dict.fromkeys(wish.models), dict.fromkeys(wish.benchmarks)
+    if len(slugs) * len(names) > runs.MOST_RUNS:
+        words = f"That would be {len(slugs) * len(names)} runs, and {runs.MOST_RUNS} may be requested at once."
+        raise HttpError(422, words)
+    llms = [_llm(slug) for slug in slugs]
     try:
-        planned = [(llm, plans.plan(llm, one)) for llm in llms for one in wish.wishes()]
+        planned = plans.plans_of(llms, wish.wishes())
     except EvaluationError as error:
         raise HttpError(422, str(error.user_message)) from None
     user = request.user if isinstance(request.user, User) else None

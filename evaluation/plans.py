@@ -1,5 +1,6 @@
 """From what somebody wishes to what a run will do: rows, samples, protocol, cost. Writes nothing."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
@@ -60,6 +61,16 @@ def plan(llm: LanguageModel, wish: Wish) -> Plan:
     """Raises EvaluationError. May download rows that are not here yet."""
     check(llm, wish)
     return plan_for(llm, questions(wish))
+
+
+def plans_of(llms: Sequence[LanguageModel], wishes: Iterable[Wish]) -> list[tuple[LanguageModel, Plan]]:
+    """Every wish for every model. Raises EvaluationError, and that before any row is read where an engine cannot."""
+    wished = list(wishes)
+    for llm in llms:
+        for wish in wished:
+            check(llm, wish)
+    asked = [questions(wish) for wish in wished]
+    return [(llm, plan_for(llm, one)) for llm in llms for one in asked]
 
 
 def check(llm: LanguageModel, wish: Wish) -> None:

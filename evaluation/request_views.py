@@ -1,9 +1,10 @@
 """Staff asks for runs, sees first what they will cost, and pauses, resumes or cancels those that there are."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
@@ -18,9 +19,7 @@ from evaluation.offers import Offer
 from evaluation.permissions import for_managers
 from evaluation.run_forms import RunForm
 from evaluation.run_lines import lines_of
-
-MOST_RUNS = 200
-"""That one click may start, pause or cancel."""
+from evaluation.runs import MOST_RUNS
 
 
 @for_managers
@@ -61,19 +60,13 @@ def _offers(form: RunForm, *, may_download: bool) -> list[Offer]:
 
 
 def _start(request: HttpRequest, wanted: list[Offer]) -> HttpResponse:
-    with transaction.atomic():
-        started = [_requested(request, offer) for offer in wanted]
+    planned = [(offer.llm, offer.plan) for offer in wanted if offer.plan]
+    started = runs.request_once(planned, requested_by=cast(User, request.user))
+    for run in started:
+        transaction.on_commit(partial(tasks.announce, run))
     words = ngettext("%(n)s run is in the queue.", "%(n)s runs are in the queue.", len(started))
     messages.success(request, words % {"n": len(started)})
     return redirect("evaluation:run", started[0].pk) if len(started) == 1 else redirect("evaluation:runs")
-
-
-def _requested(request: HttpRequest, offer: Offer) -> Run:
-    assert offer.plan is not None  # noqa: S101  # only such are given
-    requested_by = request.user if request.user.is_authenticated else None
-    run = runs.request_planned(offer.llm, offer.plan, requested_by=requested_by)
-    transaction.on_commit(partial(tasks.announce, run))
-    return run
 
 
 # --- those that there are

@@ -7,7 +7,7 @@ another epoch, and whoever held the former one can write nothing more.
 import contextlib
 import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any, Final
@@ -37,6 +37,10 @@ from telemetry import context
 
 logger = logging.getLogger(__name__)
 
+MOST_RUNS: Final = 200
+"""That may be started, paused or cancelled at once."""
+SECONDS_APART: Final = 30
+"""Who asks twice for the same within them has clicked twice."""
 HINT_SECONDS: Final = 30
 """A waiting run of which no worker was told for so long is announced again: messages may get lost."""
 MOST_LOSSES: Final = 3
@@ -65,6 +69,26 @@ def request_planned(llm: LanguageModel, planned: Plan, *, requested_by: User | N
         run.save()
         note(run, filled(mark("requested: %(summary)s"), summary=planned.prepared.protocol.summary))
     return run
+
+
+def request_once(wanted: Iterable[tuple[LanguageModel, Plan]], *, requested_by: User) -> list[Run]:
+    """As `request_planned`, but of what the same person asked for a moment ago the runs that there are. Two requests at
+    the same time are told apart by the person's row: the second one waits, and finds the runs of the first."""
+    with transaction.atomic():
+        User.objects.select_for_update().only("pk").get(pk=requested_by.pk)
+        return [
+            _asked_just_now(llm, planned, requested_by) or request_planned(llm, planned, requested_by=requested_by)
+            for llm, planned in wanted
+        ]
+
+
+def _asked_just_now(llm: LanguageModel, planned: Plan, requested_by: User) -> Run | None:
+    """Not one that was stopped or broke since: that is asked for anew on purpose."""
+    wanted = plans.run_from(llm, planned)
+    same = {name: getattr(wanted, name) for name in ("llm", "fingerprint", "private_version", "limit", "priority")}
+    ago = Now() - timedelta(seconds=SECONDS_APART)
+    made = Run.objects.filter(**same, requested_by=requested_by, created_at__gt=ago, wanted=Run.Wanted.RUN)
+    return made.exclude(status__in=Run.RESUMABLE).order_by("pk").last()
 
 
 def pause(run: Run) -> bool:

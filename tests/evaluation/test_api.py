@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import tokens
 from accounts.roles import Scope
-from evaluation import runs
+from evaluation import plans, runs
 from evaluation.datasets import DataKind
 from evaluation.models import Run, SampleResult
 from evaluation.plans import Wish
@@ -207,6 +207,32 @@ def test_where_one_is_refused_none_is_requested(counted, with_token, change, wor
     assert response.status_code == 422
     assert words in str(response.json())
     assert not Run.objects.exists()
+
+
+def test_too_many_at_once_are_refused_before_anything_is_read(counted, with_token, monkeypatch):
+    monkeypatch.setattr("evaluation.runs.MOST_RUNS", 1)
+    monkeypatch.setattr("evaluation.plans.questions", None)
+    response = with_token("post", "/api/v1/runs", {**PIQA, "benchmarks": ["piqa", "mmlu", "piqa"]})
+    assert (response.status_code, response.json()) == (
+        422,
+        {"detail": "That would be 2 runs, and 1 may be requested at once."},
+    )
+    assert not Run.objects.exists()
+
+
+def test_the_questions_are_read_once_for_all_models(counted, register, with_token, monkeypatch):
+    register("Lyra 13B", engine="counting")
+    whole, read = plans.questions, []
+    monkeypatch.setattr("evaluation.plans.questions", lambda wish: read.append(wish.benchmark) or whole(wish))
+    wish = {**PIQA, "models": ["orion-7b", "lyra-13b"], "benchmarks": ["piqa", "mmlu"]}
+    made = with_token("post", "/api/v1/runs", wish).json()
+    assert [(run["model"], run["benchmark"]) for run in made] == [
+        ("orion-7b", "piqa"),
+        ("orion-7b", "mmlu"),
+        ("lyra-13b", "piqa"),
+        ("lyra-13b", "mmlu"),
+    ]
+    assert read == ["piqa", "mmlu"]
 
 
 def test_a_run_is_paused_resumed_and_cancelled(counted, with_token):

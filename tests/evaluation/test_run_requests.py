@@ -2,8 +2,13 @@
 
 import html
 import re
+import threading
+from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
 
 from evaluation import tasks
 from evaluation.models import Run
@@ -142,6 +147,49 @@ def test_many_runs_start_together(counted, posts, announced):
     response = posts(f"{WISH}&benchmark=piqa&benchmark=winogrande")
     assert response["Location"] == "/runs/"
     assert set(Run.objects.values_list("benchmark", flat=True)) == {"piqa", "winogrande"}
+
+
+def test_a_second_click_finds_the_run_of_the_first(counted, posts, announced):
+    first, second = (posts(f"{WISH}&benchmark=piqa&limit=3", start="yes") for _ in range(2))
+    assert first["Location"] == second["Location"] == f"/runs/{Run.objects.get().pk}/"
+
+
+def test_two_clicks_at_the_same_time_start_it_once(counted, adem, announced):
+    """The threads have connections of their own: `counted` commits."""
+    body = {"model": "orion-7b", "benchmark": "piqa", "rows": "sample", "start": "yes"}
+    together = threading.Barrier(2)
+
+    def click():
+        client = Client()
+        client.force_login(adem)
+        together.wait(10)
+        client.post("/runs/new/", body)
+        connection.close()
+
+    clicks = [threading.Thread(target=click) for _ in range(2)]
+    for one in clicks:
+        one.start()
+    for one in clicks:
+        one.join()
+    assert Run.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": Run.Status.CANCELLED},
+        {"status": Run.Status.FAILED},
+        {"wanted": Run.Wanted.CANCEL, "status": Run.Status.RUNNING},
+        {"created_at": timezone.now() - timedelta(minutes=1)},
+        {"requested_by": None},
+        {"limit": 4, "fingerprint": "another"},
+    ],
+)
+def test_the_same_is_asked_for_again_on_purpose(counted, posts, announced, change):
+    posts(f"{WISH}&benchmark=piqa&limit=3", start="yes")
+    Run.objects.update(**change)
+    posts(f"{WISH}&benchmark=piqa&limit=3", start="yes")
+    assert Run.objects.count() == 2
 
 
 def test_nothing_starts_by_looking(counted, staff):

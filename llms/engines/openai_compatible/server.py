@@ -41,8 +41,8 @@ _TOO_LONG = re.compile(
 )
 _REDIRECTED = mark("%(words)s (redirects are not followed: register the address that it leads to)")
 _TOO_MUCH = mark("the server sent more than %(n)s bytes in one piece")
-_TOO_LATE = mark("no answer in time")
-_NOBODY = mark("nobody answers there")
+_TOO_LATE = mark("It did not answer in time. Is the server busy, or still loading?")
+_NOBODY = mark("Nobody answers there. Is the server running, and are its address and port right?")
 _SAYS_NOTHING = "All connection attempts failed"
 _BROKEN = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, ssl.SSLError, OSError)
 _servers: "dict[Connection, Server]" = {}

@@ -202,7 +202,7 @@ async def test_after_the_first_word_it_does_not(engine_for, server):
 async def test_a_server_that_is_not_there(engine_for, tmp_path):
     reached = Connection("http://127.0.0.1:1023/v1", allowed_networks=LOOPBACK)
     engine = OpenAICompatibleEngine.from_options("orion", "", {}, cache_dir=tmp_path, connection=reached)
-    with pytest.raises(EngineUnreachable, match="nobody answers there"):
+    with pytest.raises(EngineUnreachable, match="Nobody answers there"):
         await answer_of(engine)
 
 

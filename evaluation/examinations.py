@@ -10,6 +10,7 @@ import numpy as np
 from django.conf import settings
 from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from evaluation.benchmarks.private import LETTERS
 from evaluation.benchmarks.rows import one_of
@@ -35,8 +36,9 @@ def due() -> QuerySet[PrivateVersion]:
 
 
 def make_due(version: PrivateVersion) -> None:
-    """Somebody wants it done again: other public rows may be here by now."""
-    PrivateVersion.objects.filter(pk=version.pk).update(n_runs_examined=None)
+    """Somebody wants it done again: other public rows may be here by now. Who examines it at the moment has looked at
+    the former ones, and writes nothing any more."""
+    PrivateVersion.objects.filter(pk=version.pk).update(n_runs_examined=None, examining_since=None)
 
 
 def examine_due() -> None:
@@ -49,9 +51,11 @@ def _examine_claimed(version_id: int) -> None:
     version = due().select_related("benchmark").filter(pk=version_id).first()
     if version is None:
         return
+    since = timezone.now()
     former = PrivateVersion.objects.filter(pk=version.pk, examining_since=version.examining_since)
-    if not former.update(examining_since=Now()):
+    if not former.update(examining_since=since):
         return
+    version.refresh_from_db(fields=["health", "n_runs_examined"])
     n_runs = version.runs.filter(status=Run.Status.SUCCEEDED).count()
     try:
         health = examined(version)
@@ -59,7 +63,8 @@ def _examine_claimed(version_id: int) -> None:
         logger.exception("%s could not be examined", version)
         health = {"failure": f"{type(error).__name__}: {error}"[:300]}
     done = {"health": health, "n_runs_examined": n_runs, "examining_since": None}
-    PrivateVersion.objects.filter(pk=version.pk).update(**done)
+    if not PrivateVersion.objects.filter(pk=version.pk, examining_since=since).update(**done):
+        logger.info("%s was asked for again, or given to another worker, meanwhile", version)
 
 
 def examined(version: PrivateVersion) -> dict[str, Any]:

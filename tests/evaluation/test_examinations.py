@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from evaluation import examinations, private_benchmarks, runs
 from evaluation.health_records import from_json
@@ -134,6 +135,54 @@ def test_it_is_done_again_when_somebody_asks(rng, db):
     examinations.make_due(version)
 
     assert list(examinations.due()) == [version]
+
+
+def test_what_is_asked_for_meanwhile_is_done_again(rng, db, monkeypatch):
+    version = stored(invented(rng, 30))
+    real = examinations.examined
+
+    def asked_for_meanwhile(version):
+        examinations.make_due(version)
+        return real(version)
+
+    monkeypatch.setattr(examinations, "examined", asked_for_meanwhile)
+    examinations.examine_due()
+
+    version.refresh_from_db()
+    assert (version.health, version.n_runs_examined) == (None, None)
+    assert list(examinations.due()) == [version]
+
+
+def test_who_was_given_up_does_not_overwrite_what_another_worker_found(rng, db, monkeypatch):
+    version = stored(invented(rng, 30))
+    real, found = examinations.examined, []
+
+    def overtaken(version):
+        monkeypatch.setattr(examinations, "examined", real)
+        PrivateVersion.objects.update(examining_since=Now() - timedelta(hours=1))
+        examinations.examine_due()
+        found.append(PrivateVersion.objects.get().health)
+        return {"failure": "late"}
+
+    monkeypatch.setattr(examinations, "examined", overtaken)
+    examinations.examine_due()
+
+    version.refresh_from_db()
+    assert version.health == found[0] != {"failure": "late"}
+
+
+def test_what_was_asked_for_just_before_it_is_claimed_is_compared_anew(rng, db, monkeypatch):
+    """Between the look at the row and the claim."""
+    version = stored(invented(rng, 30))
+    examinations.examine_due()
+    PrivateVersion.objects.update(n_runs_examined=7)
+    compared, real, now = [], examinations.health_of, timezone.now
+    monkeypatch.setattr(examinations, "health_of", lambda *args, **named: compared.append(1) or real(*args, **named))
+    monkeypatch.setattr(examinations.timezone, "now", lambda: examinations.make_due(version) or now())
+
+    examinations.examine_due()
+
+    assert compared == [1]
 
 
 def test_what_another_worker_examines_is_left_alone_until_that_one_is_given_up(rng, db):

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
-from evaluation import examinations, private_benchmarks
+from evaluation import examinations, private_benchmarks, tasks
 from evaluation.errors import EvaluationError
 from evaluation.health_pages import failure_of, health_page
 from evaluation.models import PrivateBenchmark, PrivateVersion, Run
@@ -27,7 +27,6 @@ from evaluation.private_benchmarks import NotAsItIs
 from evaluation.private_forms import DetailsForm, FileForm, NewSetForm
 from evaluation.private_sets import MOST_BYTES, LineProblem, PrivateSet, read_private_set
 from evaluation.run_lines import lines_of
-from evaluation.tasks import examine_private_sets
 from llms.models import sees_internal
 from llms.translations import translated
 
@@ -119,7 +118,7 @@ def _uploaded(form: FileForm) -> tuple[PrivateSet | None, tuple[LineProblem, ...
 
 
 def _stored(request: HttpRequest, version: PrivateVersion) -> HttpResponse:
-    transaction.on_commit(examine_private_sets.delay)
+    transaction.on_commit(tasks.announce_examination)
     words = ngettext(
         "%(title)s has %(n)s item now. Its health is being examined.",
         "%(title)s has %(n)s items now. Its health is being examined.",
@@ -215,7 +214,7 @@ def _is_number(text: str) -> bool:
 def examine_again(request: HttpRequest, slug: str) -> HttpResponse:
     version = _version(request, get_object_or_404(PrivateBenchmark, slug=slug))
     examinations.make_due(version)
-    transaction.on_commit(examine_private_sets.delay)
+    transaction.on_commit(tasks.announce_examination)
     return redirect("evaluation:private_set", slug)
 
 

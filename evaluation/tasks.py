@@ -40,6 +40,14 @@ def examine_private_sets() -> None:
     examinations.examine_due()
 
 
+def announce_examination() -> None:
+    """That a private set is due, once it is committed. A broker that is away costs as little: beat asks by itself."""
+    try:
+        examine_private_sets.delay()
+    except OperationalError as error:
+        logger.warning("no worker could be told of a private set to examine, which beat will do: %s", error)
+
+
 def announce(run: Run) -> None:
     """Tell the workers that it waits; call it once the row is committed. Embedded mode's own thread looks by itself.
     A broker that is away costs nothing: the row is there, and the reconciler tells of it again."""

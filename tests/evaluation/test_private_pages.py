@@ -9,8 +9,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from kombu.exceptions import OperationalError
 
-from evaluation import examinations, private_benchmarks, private_views
+from evaluation import examinations, private_benchmarks, private_views, tasks
 from evaluation.models import PrivateBenchmark, PrivateItem, PrivateVersion, Run
 from evaluation.private_sets import read_private_set
 from tests.evaluation.test_examinations import answered, ill_set, stored
@@ -59,6 +60,20 @@ def test_a_good_file_is_stored_and_shown(keeper, adem):
     assert response.headers["Location"] == reverse("evaluation:private_set", args=["travel-rules"])
     assert (known.title, known.form, known.created_by) == ("Travel rules", "multiple_choice", adem)
     assert "Travel rules has 6 items now." in text_of(keeper.get(response.headers["Location"]))
+
+
+def test_a_broker_that_is_away_loses_no_upload(keeper, monkeypatch, caplog, django_capture_on_commit_callbacks):
+    def refuse():
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(tasks.examine_private_sets, "delay", refuse)
+    again = reverse("evaluation:examine_again", args=["travel-rules"])
+    for ask in (lambda: upload(keeper, lines_of(questions())), lambda: keeper.post(again)):
+        with django_capture_on_commit_callbacks(execute=True) as callbacks:
+            assert ask().status_code == 302
+        assert len(callbacks) == 1
+    assert "no worker could be told" in caplog.text
+    assert examinations.due().exists()
 
 
 def test_a_thousand_bad_lines_are_named_and_leave_nothing_behind(keeper):

@@ -13,6 +13,7 @@ from evaluation.benchmarks.base import Benchmark
 from evaluation.models import Run, RunMetric
 from evaluation.records import storable_or_none
 from evaluation.run_lines import RunLine
+from llms.device_checks import LARGEST
 from llms.translations import translated
 
 SORTS: Final = ("subject", "group", "value", "n")
@@ -227,7 +228,8 @@ def _self_check(found: dict[str, Any]) -> str:
     words = _("passed: off by %(nats)s nats at most, %(n_flipped)s of %(n)s answers flipped")
     if not found["has_passed"]:
         words = _("failed: off by up to %(nats)s nats, %(n_flipped)s of %(n)s answers flipped; plain rows are computed")
-    return words % {"nats": number_format(f"{found['largest_difference']:.2g}"), **found}
+    difference = found["largest_difference"]
+    return words % {"nats": "∞" if difference >= LARGEST else wording.significant(difference), **found}
 
 
 def fallback(run: Run) -> str:

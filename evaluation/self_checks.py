@@ -48,7 +48,7 @@ def settle(
             tell(in_words(known))
     elif not known.has_passed:
         tell(in_words(known))
-        engine.compute_plainly(filled(FAILED_BEFORE, nats=_nats(known)))
+        engine.compute_plainly(filled(FAILED_BEFORE, nats=nats(known)))
     return known
 
 
@@ -70,7 +70,7 @@ def in_words(check: DeviceCheck) -> Sentence:
         words,
         device=check.hardware,
         dtype=check.dtype,
-        nats=_nats(check),
+        nats=nats(check),
         n_flipped=check.n_flipped,
         n=check.n,
         fast=f"{check.seconds_fast:.1f}",
@@ -93,5 +93,5 @@ def as_record(check: DeviceCheck) -> dict[str, Any]:
     }
 
 
-def _nats(check: DeviceCheck) -> str:
-    return f"{check.largest_difference:.2g}"
+def nats(check: DeviceCheck) -> str:
+    return "∞" if check.largest_difference >= device_checks.LARGEST else f"{check.largest_difference:.2g}"

@@ -1,6 +1,7 @@
 """Numbers of runs as people read them, in the language of whoever asks."""
 
 import math
+from decimal import Decimal
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -64,6 +65,11 @@ def amount(value: float, *, as_share: bool) -> str:
 def points(error: float, *, as_share: bool) -> str:
     """A standard error, in the unit of what it belongs to."""
     return decimal(100 * error, 1) if as_share else decimal(error, 4)
+
+
+def significant(value: float, digits: int = 2) -> str:
+    """Rounded to its first digits, and never with an exponent: `number_format` would group its characters."""
+    return number_format(format(Decimal(f"{value:.{digits}g}"), "f"))
 
 
 def duration(seconds: float) -> str:

@@ -63,8 +63,7 @@ def _of_check(llm: LanguageModel, engine: Engine, method: ScoringMethod) -> Find
 
 
 def _compared(found: DeviceCheck) -> str:
-    nats = f"{found.largest_difference:.2g}"
-    return f"{found.n} requests: largest difference {nats} nats, {found.n_flipped} answers flipped"
+    return f"{found.n} requests: largest difference {self_checks.nats(found)} nats, {found.n_flipped} answers flipped"
 
 
 def _speed(found: DeviceCheck) -> str:

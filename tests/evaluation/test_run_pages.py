@@ -192,6 +192,16 @@ def test_the_slow_way_of_scoring_is_said_with_its_reason(orion, page):
     assert "scored the slow way, one by one: the self-check found a difference" in page(f"/runs/{run.pk}/")
 
 
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [(0.00031, "0.00031"), (5e-05, "0.00005"), (0, "0"), (12.3, "12"), (1234.5, "1,200"), (1e9, "∞")],
+)
+def test_how_far_off_the_self_check_was_is_a_number_that_people_read(difference, words, orion, page):
+    check = {"largest_difference": difference, "n_flipped": 0, "n": 50, "has_passed": True}
+    run = run_row(orion, environment={"self_check": check})
+    assert f"passed: off by {words} nats at most" in page(f"/runs/{run.pk}/configuration/")
+
+
 def test_a_failure_is_told_to_those_who_may_mend_it(orion, adem, rana, client):
     why = filled("%(file)s is gone: put it back.", file="/srv/weights/model.safetensors")
     run = run_row(orion, status=Run.Status.FAILED, error=why)

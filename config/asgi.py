@@ -2,6 +2,7 @@
 begins and ends with the ASGI lifespan."""
 
 import os
+from typing import Final
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -17,11 +18,18 @@ from django.conf import settings
 from arena.routing import websocket_urlpatterns
 from config.body_limits import BodyLimits
 from config.lifespan import Lifespan
-from evaluation.private_views import MOST_BODY_BYTES
+from evaluation import import_views, private_views
 from telemetry.request_ids import RequestIds
 
+MOST_OF_BODIES: Final = {
+    "/benchmarks/private/": private_views.MOST_BODY_BYTES,
+    "/runs/import/": import_views.MOST_BODY_BYTES,
+    "/": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+}
+"""Uploads, and all that is no upload. The proxy in docs/operating.md lets as much through."""
+
 sockets = OriginValidator(CookieMiddleware(URLRouter(websocket_urlpatterns)), settings.SOCKET_ORIGINS)
-limited = BodyLimits(pages, {"/benchmarks/private/": MOST_BODY_BYTES})
+limited = BodyLimits(pages, MOST_OF_BODIES)
 application = ProtocolTypeRouter(
     {"http": RequestIds(limited), "websocket": RequestIds(sockets), "lifespan": Lifespan()}
 )

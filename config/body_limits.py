@@ -5,9 +5,9 @@ from typing import Any
 
 
 class BodyLimits:
-    """By the beginning of the path, the most bytes of a body. One that announces more reaches the page empty, which
-    knows what was announced and says so (`Content-Length` stays as it is); one that announces nothing, and is larger,
-    is taken for broken off."""
+    """By the beginning of the path (the first that fits) the most bytes of a body. One that announces more reaches the
+    page empty, which knows what was announced and says so (`Content-Length` stays as it is); one that announces
+    nothing, and is larger, is taken for broken off."""
 
     def __init__(self, application: Any, most_of: Mapping[str, int]) -> None:
         self._application, self._most_of = application, most_of

@@ -1,8 +1,15 @@
 """What is too large is not read, as the server hands it over piece by piece."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from config.asgi import MOST_OF_BODIES
 from config.body_limits import BodyLimits
+
+MOST_OF = {"/upload/": 10}
+OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 
 
 class Site:
@@ -22,7 +29,7 @@ class Site:
                 return
 
 
-async def ask(path, *pieces, announced=None):
+async def ask(path, *pieces, announced=None, most_of=MOST_OF):
     site, handed_over = Site(), []
     events = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     events.append({"type": "http.request", "body": b"", "more_body": False})
@@ -33,7 +40,7 @@ async def ask(path, *pieces, announced=None):
 
     headers = [] if announced is None else [(b"content-length", str(announced).encode())]
     scope = {"type": "http", "path": path, "headers": headers}
-    await BodyLimits(site, {"/upload/": 10})(scope, receive, None)
+    await BodyLimits(site, most_of)(scope, receive, None)
     return site, handed_over
 
 
@@ -80,3 +87,31 @@ async def test_after_the_empty_body_only_the_end_of_the_connection_is_heard():
 
     assert [event["type"] for event in heard] == ["http.request", "http.disconnect"]
     assert heard[0]["body"] == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "n_bytes", "arrives"),
+    [
+        ("/runs/import/", 200_000_000, True),
+        ("/runs/import/", 200_200_000, False),
+        ("/benchmarks/private/new/", 20_000_000, True),
+        ("/benchmarks/private/new/", 20_200_000, False),
+        ("/runs/new/", 2_000_000, True),
+        ("/runs/new/", 2_000_001, False),
+        ("/api/v1/runs", 2_000_001, False),
+    ],
+)
+async def test_uploads_may_be_as_large_as_their_pages_say_and_other_bodies_are_small(path, n_bytes, arrives):
+    site, _ = await ask(path, b"x", announced=n_bytes, most_of=MOST_OF_BODIES)
+
+    assert site.body == (b"x" if arrives else b"")
+
+
+def test_the_proxy_in_the_documents_lets_as_much_through():
+    locations = re.split(r"location (?:= )?(?=/)", OPERATING.read_text())[1:]
+    sizes = {text.split(" ")[0]: re.search(r"client_max_body_size (\d+)m;", text) for text in locations}
+    allowed = {path: int(size[1]) for path, size in sizes.items() if size}
+
+    assert allowed.keys() == MOST_OF_BODIES.keys()
+    for path, most in MOST_OF_BODIES.items():
+        assert most <= allowed[path] * 2**20 < most + 2**20

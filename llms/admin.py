@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from llms import endpoints, refusals, registration
+from llms import endpoints, identification, refusals, registration
 from llms.models import Endpoint, LanguageModel
 from llms.pool import Readiness, pool
 from llms.publishing import READINESS_WORDS
@@ -21,7 +21,6 @@ from llms.sealing import seal
 from llms.translations import translated
 from llms.trials import progress_words
 
-DECIDES_THE_ENGINE = {"engine", "endpoint", "source", "revision", "options"}
 OPTIONS_HELP = _(
     'A JSON object for the engine; {} means its defaults. huggingface: {"dtype": "bfloat16"}, {"device": "cuda:1"}, '
     '{"quantization": "int8-dynamic"}, {"max_context": 2048}. echo: {"reply": "You said: {prompt}"}. A name that the '
@@ -177,8 +176,8 @@ class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
         """A model that may be drawn is loaded at once, so that its first battle does not wait for it."""
-        if DECIDES_THE_ENGINE & set(form.changed_data):
-            obj.weights_identity, obj.former_identity, obj.identity_changed_at = "", "", None
+        if identification.DECIDES_THE_WEIGHTS & set(form.changed_data):
+            identification.forget(obj)
         super().save_model(request, obj, form, change)
         if form.changed_data:
             refusals.forget(LanguageModel.objects.filter(pk=obj.pk))

@@ -16,6 +16,8 @@ from llms.models import Endpoint, LanguageModel
 
 logger = logging.getLogger(__name__)
 
+DECIDES_THE_WEIGHTS = frozenset({"engine", "endpoint", "source", "revision", "options"})
+"""Fields of a model. Options may name an adapter."""
 hashes = FileHashes(settings.DATA_DIR / "file_hashes.json")
 
 
@@ -27,6 +29,11 @@ def identify(llm: LanguageModel) -> str:
         _remember(llm, found)
     llm.weights_identity = found
     return found
+
+
+def forget(llm: LanguageModel) -> None:
+    """Other weights are wanted of it now: those that are found next have not changed under the same source. Unsaved."""
+    llm.weights_identity, llm.former_identity, llm.identity_changed_at = "", "", None
 
 
 def check_again(ids: Collection[int]) -> None:

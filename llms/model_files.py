@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from llms import registration
+from llms import identification, refusals, registration
 from llms.model_file_fields import ENDPOINT_FIELDS, MODEL_FIELDS, Entry, Problem, entries
 from llms.models import Endpoint, LanguageModel
 from llms.sealing import WrongKey, seal, unseal
@@ -21,7 +21,19 @@ from llms.translations import translated
 from llms.yaml_lines import BadYaml, read
 
 HEADER = "# Endpoints and models of a Hakem. Apply with: python manage.py register -f FILE\n"
-OWN_SECRETS = frozenset({"SECRET_KEY", "FIELD_KEYS", "VOTER_KEY", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"})
+OWN_SECRETS = frozenset(
+    {
+        "SECRET_KEY",
+        "FIELD_KEYS",
+        "VOTER_KEY",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "CELERY_BROKER_URL",
+        "METRICS_TOKEN",
+        "HF_TOKEN",
+        "HUGGING_FACE_HUB_TOKEN",
+    }
+)
 """No server is sent these as its key, whatever a file says."""
 KEY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,120}")
 KEY = "api_key_env"
@@ -112,6 +124,7 @@ class _Application:
         fields += self._key(entry, row, moved=not is_new and row.base_url != old_address)
         if (is_new or fields) and not self.problems:
             row.save()
+            refusals.forget(row.llms.all())
         return Change("endpoint", entry.name, is_new, tuple(fields)) if is_new or fields else None
 
     def _key(self, entry: Entry, row: Endpoint, *, moved: bool) -> list[FieldChange]:
@@ -147,8 +160,11 @@ class _Application:
         fields = _set(row, values)
         fields += self._at(entry, row)
         self._clean(entry, row)
+        if identification.DECIDES_THE_WEIGHTS & {field.name for field in fields}:
+            identification.forget(row)
         if not self.problems and (is_new or fields):
             row.save()
+            refusals.forget(LanguageModel.objects.filter(pk=row.pk))
         if is_new or fields:
             changes.append(Change("model", entry.name, is_new, tuple(fields)))
         return row

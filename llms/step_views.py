@@ -11,7 +11,7 @@ from django.shortcuts import aget_object_or_404, get_object_or_404, redirect, re
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from llms import checking, inspection, probing, publishing, refusals, registration, trials
+from llms import checking, identification, inspection, probing, publishing, refusals, registration, trials
 from llms.chat import Message, Role
 from llms.engines.base import EngineError
 from llms.engines.huggingface.templates import CannotRender, rendered
@@ -45,8 +45,8 @@ def source(request: HttpRequest, llm_id: int) -> HttpResponse:
     llm = _draft(llm_id)
     form = FactsForm(request.POST if request.method == "POST" else None, instance=llm)
     if form.is_valid():
-        if "options" in form.changed_data:  # an adapter, for instance, makes other weights of it
-            llm.weights_identity, llm.former_identity, llm.identity_changed_at = "", "", None
+        if identification.DECIDES_THE_WEIGHTS & set(form.changed_data):
+            identification.forget(llm)
         form.save()
         refusals.forget(LanguageModel.objects.filter(pk=llm.pk))
         if not llm.weights_identity:

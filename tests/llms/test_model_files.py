@@ -4,6 +4,7 @@ import io
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models.functions import Now
 
 from llms import model_files
 from llms.model_files import BadFile, apply
@@ -214,6 +215,62 @@ def test_a_key_does_not_move_to_another_server():
             apply(text, {})
     endpoint = Endpoint.objects.get()
     assert (endpoint.base_url, unseal(endpoint.sealed_key)) == ("http://127.0.0.1:8000/v1", "sk-secret")
+
+
+@pytest.mark.parametrize("variable", ["METRICS_TOKEN", "HF_TOKEN", "DATABASE_URL"])
+def test_the_servers_own_secrets_are_sent_to_nobody(variable):
+    found = refuse(FILE.replace("LAB_API_KEY", variable), {variable: "sk-own"})
+    assert any("give it a name of its own" in words for _, words in found)
+
+
+# --- what was known of the rows ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def known():
+    """The models of the file, refused by their servers, of known weights that once were others."""
+    apply(FILE, KEYS)
+    LanguageModel.objects.update(
+        weights_identity="commit 01", former_identity="commit 00", identity_changed_at=Now(), n_refusals=3
+    )
+    return {
+        llm.slug: (llm.n_refusals, llm.weights_identity, llm.former_identity, llm.identity_changed_at)
+        for llm in LanguageModel.objects.all()
+    }
+
+
+def now_known(slug):
+    llm = LanguageModel.objects.get(slug=slug)
+    return (llm.n_refusals, llm.weights_identity, llm.former_identity, llm.identity_changed_at)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("source: orion", "source: lyra"), ("source: orion", "source: orion\n    options: {max_context: 512}")],
+)
+def test_another_source_is_neither_refused_nor_identified_yet(known, before, after):
+    apply(FILE.replace(before, after), KEYS)
+    assert now_known("orion-7b-chat") == (0, "", "", None)
+    assert now_known("orion-7b") == known["orion-7b"]
+
+
+def test_other_words_about_it_leave_the_weights_as_they_are(known):
+    apply(FILE.replace("Orion 7B Chat", "Orion"), KEYS)
+    assert now_known("orion-7b-chat") == (0, *known["orion-7b-chat"][1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"), [(FILE.replace(":8000", ":9000"), KEYS), (FILE, {"LAB_API_KEY": "sk-other"})]
+)
+def test_at_another_address_or_with_another_key_its_models_are_not_refused_yet(known, text, keys):
+    apply(text, keys)
+    assert now_known("orion-7b-chat") == (0, *known["orion-7b-chat"][1:])
+    assert now_known("orion-7b") == known["orion-7b"]
+
+
+def test_a_file_that_changes_nothing_lets_nobody_be_drawn_again(known):
+    apply(FILE, KEYS)
+    assert {slug: now_known(slug) for slug in known} == known
 
 
 # --- out and in again --------------------------------------------------------------------------------------------

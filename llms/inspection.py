@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 
 from llms import model_facts, probing, registration
 from llms.engines.base import EngineError
+from llms.engines.huggingface.adapters import own_tokenizer
 from llms.engines.huggingface.checks import gguf_problems, settings_problems
 from llms.engines.huggingface.memory import available_memory, device_of, estimate
 from llms.engines.huggingface.options import HuggingFaceOptions
@@ -67,12 +68,12 @@ def template_of(llm: LanguageModel) -> Template | None:
         place = parse_source(llm.source, llm.revision)
     except BadSource:
         return None
+    if own := own_tokenizer(_adapter_of(llm)):
+        return template_in(own)
     if isinstance(place, GgufFile):
         return template_of_gguf(place)
-    adapter = llm.options.get("adapter")
     folder = folder_of(llm)
-    own = template_in(Path(adapter)) if isinstance(adapter, str) else None
-    return own or (template_in(folder) if folder else None)
+    return template_in(folder) if folder else None
 
 
 def folder_of(llm: LanguageModel) -> Path | None:
@@ -88,6 +89,12 @@ def folder_of(llm: LanguageModel) -> Path | None:
             return model_facts.hub_snapshot(name, revision)
         case _:
             return None
+
+
+def _adapter_of(llm: LanguageModel) -> Path | None:
+    """As its options have it, which may be wrong."""
+    adapter = llm.options.get("adapter")
+    return Path(adapter) if isinstance(adapter, str) and adapter else None
 
 
 # --- files on this machine ---------------------------------------------------------------------------------------
@@ -107,7 +114,7 @@ def _of_files(llm: LanguageModel) -> Iterator[Finding]:
             words = _("%(name)s is fetched from the hub when it is loaded, its settings first and then its weights.")
             yield Finding(_("Weights"), State.UNKNOWN, words % {"name": name})
         case _ if folder is not None:
-            yield from _of_folder(folder)
+            yield from _of_folder(folder, _adapter_of(llm))
     template = template_of(llm)
     if template:
         words = ngettext("%(n)d character", "%(n)d characters", len(template.text)) % {"n": len(template.text)}
@@ -128,7 +135,7 @@ def _of_gguf(path: Path) -> Iterator[Finding]:
         yield Finding(_("Weights"), State.OK, words % {"size": filesizeformat(path.stat().st_size)})
 
 
-def _of_folder(folder: Path) -> Iterator[Finding]:
+def _of_folder(folder: Path, adapter: Path | None) -> Iterator[Finding]:
     try:
         bad = weight_problems(folder)
         files = [] if bad else weight_files(folder)
@@ -143,7 +150,7 @@ def _of_folder(folder: Path) -> Iterator[Finding]:
             len(files),
         )
         yield Finding(_("Weights"), State.OK, words % {"n": len(files), "size": filesizeformat(n_bytes)})
-    bad = settings_problems(folder)
+    bad = settings_problems(folder, adapter)
     yield from (Finding(_("Settings"), State.BAD, translated(words)) for words in bad)
     if not bad:
         yield Finding(_("Settings"), State.OK, _("config.json and the tokenizer are there and can be read."))

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.html import strip_tags
 
-from llms import checking
+from llms import checking, inspection
 from llms.models import Endpoint, LanguageModel
 from llms.sealing import unseal
 from tests.helpers.model_server import Script, model_server
@@ -195,6 +195,20 @@ def test_an_adapter_finds_its_base_and_its_line_of_descent(client, tiny_folder, 
     assert response["Location"] == step("source", llm)
     assert (llm.parent, llm.source, llm.licence, llm.parameters) == (base, str(tiny_folder), "MIT", 9)
     assert llm.options == {"max_context": 256, "adapter": str(tiny_adapter)}
+
+
+def test_the_words_of_an_adapter_are_checked_as_they_will_be_loaded(tiny_folder, tiny_adapter):
+    llm = LanguageModel(source=str(tiny_folder), options={"adapter": str(tiny_adapter)})
+    of_base = inspection.template_of(llm)
+    (tiny_adapter / "chat_template.jinja").write_text("Mine")
+    assert inspection.template_of(llm) == of_base  # a template without its tokenizer is not loaded either
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(tiny_folder / name, tiny_adapter)
+    (tiny_folder / "chat_template.jinja").unlink()
+    assert inspection.template_of(llm).text == "Mine"
+    assert inspection.is_right(inspection.findings(llm))
+    llm.options = {}
+    assert not inspection.is_right(inspection.findings(llm))
 
 
 def test_an_adapter_whose_base_is_missing_says_what_to_register_first(client, tiny_adapter):

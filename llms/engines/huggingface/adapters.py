@@ -73,11 +73,16 @@ def base_named_in(folder: Path | str) -> str:
 
 def tokenizer_folder(adapter: Path | str | None, base: Path) -> Path:
     """Training often gives an adapter a tokenizer and a chat template of its own: then these are the right ones."""
+    return own_tokenizer(adapter) or base
+
+
+def own_tokenizer(adapter: Path | str | None) -> Path | None:
+    """The adapter's folder, if it has a tokenizer of its own."""
     if not adapter:
-        return base
+        return None
     adapter = Path(adapter)
     has_own = (adapter / "tokenizer_config.json").is_file() and any((adapter / name).is_file() for name in TOKENIZERS)
-    return adapter if has_own else base
+    return adapter if has_own else None
 
 
 def read_adapter(folder: Path) -> Adapter:

@@ -81,6 +81,7 @@ def local_folder(source: str, revision: str, options: HuggingFaceOptions, cache_
         place = parse_source(source, revision)
     except BadSource as error:
         raise LoadingFailed(str(error)) from error
+    adapter = Path(options.adapter) if options.adapter else None
     match place:
         case GgufFile(path):
             _refuse(gguf_problems(path))
@@ -88,18 +89,18 @@ def local_folder(source: str, revision: str, options: HuggingFaceOptions, cache_
         case Folder(path):
             folder = path
         case HubId():
-            folder = _downloaded(place, report)
-    adapter = Path(options.adapter) if options.adapter else None
+            folder = _downloaded(place, adapter, report)
     _refuse(folder_problems(folder, adapter))
     return folder
 
 
-def _downloaded(hub_id: HubId, report: Report) -> Path:
-    """The repository's snapshot on this machine. Looks at its settings before it fetches the weights."""
+def _downloaded(hub_id: HubId, adapter: Path | None, report: Report) -> Path:
+    """The repository's snapshot on this machine. Looks at its settings, those that its adapter leaves to it, before it
+    fetches the weights."""
     try:
         report(f"fetching {hub_id.name}")
         folder = Path(snapshot_download(hub_id.name, revision=hub_id.revision, allow_patterns=SETTINGS_FILES))
-        _refuse(settings_problems(folder))
+        _refuse(settings_problems(folder, adapter))
         return Path(
             snapshot_download(hub_id.name, revision=hub_id.revision, allow_patterns=[*SETTINGS_FILES, *WEIGHT_FILES])
         )

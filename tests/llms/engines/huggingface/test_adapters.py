@@ -17,6 +17,7 @@ from llms.engines.huggingface.checks import problems
 from tests.llms.engines.huggingface.lora import save_adapter
 from tests.llms.engines.tiny import change_json, events_of, load, save_tiny_model, text_of
 
+LOADING = "llms.engines.huggingface.loading"
 PROMPT = "How many colours has a rainbow?"
 
 
@@ -148,17 +149,31 @@ def test_a_base_whose_files_have_changed_is_another_base(model_copy, start):
     assert logits_of(first._loaded.model).equal(kept)
 
 
-def test_a_tokenizer_and_a_template_of_its_own_are_the_right_ones(model_copy, adapter_copy, start):
+@pytest.fixture
+def talking_adapter(model_copy, adapter_copy):
+    """One that brings the words which its base lacks."""
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(model_copy / name, adapter_copy)
     (adapter_copy / "chat_template.jinja").write_text("{{ messages[-1]['content'] }}!")
     (model_copy / "chat_template.jinja").unlink()
     change_json(model_copy / "tokenizer_config.json", chat_template=None)
-    options = {"adapter": str(adapter_copy)}
+    return adapter_copy
+
+
+def test_a_tokenizer_and_a_template_of_its_own_are_the_right_ones(model_copy, talking_adapter, start):
+    options = {"adapter": str(talking_adapter)}
     assert any("chat template" in problem for problem in problems(str(model_copy), "", {}))
     assert problems(str(model_copy), "", options) == []
     engine = start(model_copy, **options)
     assert engine._loaded.tokenizer.chat_template.endswith("!")
+
+
+def test_they_are_the_right_ones_for_a_base_from_the_hub_as_well(model_copy, talking_adapter, start, monkeypatch):
+    monkeypatch.setattr(f"{LOADING}.snapshot_download", lambda *which, **how: str(model_copy))
+    engine = start("northlab/orion", adapter=str(talking_adapter))
+    assert engine._loaded.tokenizer.chat_template.endswith("!")
+    with pytest.raises(LoadingFailed, match="no chat template"):
+        start("northlab/orion")
 
 
 def test_a_tokenizer_that_knows_more_tokens_than_the_base_is_refused(model_copy, adapter_copy, start):

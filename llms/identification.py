@@ -57,13 +57,13 @@ def of_files(engine: str, source: str, revision: str, options: Mapping[str, Any]
 
 def _identity_of(llm: LanguageModel) -> str:
     if llm.endpoint:
-        return _stated(llm.endpoint, llm.source)
+        return _stated(llm.endpoint, llm.source, llm.weights_identity)
     return of_files(llm.engine, llm.source, llm.revision, llm.options)
 
 
-def _stated(endpoint: Endpoint, served_name: str) -> str:
+def _stated(endpoint: Endpoint, served_name: str, former: str) -> str:
     try:
-        return probing.stated_identity(endpoint, served_name)
+        return probing.stated_identity(endpoint, served_name, former)
     except probing.ProbeFailed as error:
         raise EngineUnreachable(error.args[0]) from error
 
@@ -71,7 +71,10 @@ def _stated(endpoint: Endpoint, served_name: str) -> str:
 def _remember(llm: LanguageModel, found: str) -> None:
     """Other weights than before are said, never taken over in silence: what the former ones did is not its own."""
     rows = LanguageModel.objects.filter(pk=llm.pk, weights_identity=llm.weights_identity)
-    if not llm.weights_identity:
+    if found and found == llm.former_identity:
+        if rows.update(weights_identity=found, former_identity="", identity_changed_at=None):
+            logger.warning("%s has its former weights again: %s", llm.slug, found)
+    elif not llm.weights_identity:
         rows.update(weights_identity=found)
     elif rows.update(weights_identity=found, former_identity=llm.weights_identity, identity_changed_at=Now()):
         logger.warning("%s has other weights than before: %s, formerly %s", llm.slug, found, llm.weights_identity)

@@ -95,11 +95,18 @@ def findings(endpoint: Endpoint, served_name: str) -> dict[Capability, ProbeResu
     return {Capability(result.capability): result for result in results}
 
 
-def stated_identity(endpoint: Endpoint, served_name: str) -> str:
-    """What the server states, now, about the very weights it serves; empty if nothing pins them. Raises
-    `ProbeFailed`."""
+def stated_identity(endpoint: Endpoint, served_name: str, former: str = "") -> str:
+    """What the server states, now, about the very weights it serves; empty if nothing pins them. Raises `ProbeFailed`,
+    also if it leaves open whether they are still the former ones."""
     with _Conversation(endpoint) as server:
-        return server.facts(served_name)[1].identity
+        found = server.facts(served_name)[1].identity
+        if former and found != former and server.has_open_questions:
+            words = mark(
+                "%(address)s did not say which weights it serves, as it did before: see whether the server is well, "
+                "and try again."
+            )
+            raise ProbeFailed(filled(words, address=endpoint.base_url))
+        return found
 
 
 class _Conversation:
@@ -119,6 +126,10 @@ class _Conversation:
     def __exit__(self, *exc_info: object) -> None:
         self._runner.run(self._asker.close())
         self._runner.close()
+
+    @property
+    def has_open_questions(self) -> bool:
+        return self._asker.has_open_questions
 
     def facts(self, served_name: str) -> tuple[Facts, ServedFacts]:
         """What it states about itself, and what it states about one of its models."""

@@ -6,11 +6,14 @@ import pytest
 
 from llms import identification, probing
 from llms.engines.base import EngineUnreachable, LoadingFailed
+from llms.engines.openai_compatible.asking import Patience
 from llms.file_hashes import FileHashes
 from llms.identification import check_again, identify
 from llms.identity import PREFIX
 from llms.models import Endpoint, LanguageModel
 from llms.pool import Pool
+from tests.helpers import played_servers as played
+from tests.helpers.model_server import CLOSE, HANG, LOOPBACK, Script, model_server
 from tests.helpers.waiting import eventually_in_thread
 from tests.llms.engines.tiny import change_json, save_tiny_model
 
@@ -65,6 +68,19 @@ def test_other_weights_under_the_same_source_are_said(llm, folder, caplog):
     assert not caplog.text
 
 
+def test_weights_that_are_the_former_ones_again_have_not_changed(llm, folder, caplog):
+    former = identify(llm)
+    before = (folder / "config.json").read_text()
+    change_json(folder / "config.json", rope_theta=7.0)
+    identify(stored(llm))
+    (folder / "config.json").write_text(before)
+    with caplog.at_level(logging.WARNING):
+        assert identify(stored(llm)) == former
+    row = stored(llm)
+    assert (row.weights_identity, row.former_identity, row.identity_changed_at) == (former, "", None)
+    assert "has its former weights again" in caplog.text
+
+
 def test_two_who_notice_at_once_note_it_once(llm, folder):
     former = identify(llm)
     one, other = stored(llm), stored(llm)
@@ -82,7 +98,7 @@ def test_at_an_endpoint_it_is_what_the_server_states(register, monkeypatch):
     asked = []
     monkeypatch.setattr(probing, "stated_identity", lambda *about: asked.append(about) or "commit 0123")
     assert identify(llm) == "commit 0123"
-    assert asked == [(endpoint, "lyra-13b")]
+    assert asked == [(endpoint, "lyra-13b", "")]
 
 
 def test_a_server_that_does_not_answer_takes_nothing_back(register):
@@ -92,6 +108,53 @@ def test_a_server_that_does_not_answer_takes_nothing_back(register):
     with pytest.raises(EngineUnreachable):
         identify(stored(llm))
     assert stored(llm).weights_identity == "commit 0123"
+
+
+@pytest.fixture
+def at_server(register, settings, monkeypatch):
+    """`at_server(played)`: the server, and a model at it whose identity is known."""
+    settings.ENDPOINT_NETWORKS = LOOPBACK
+    monkeypatch.setattr(probing, "PATIENCE", Patience(one_reply=2, about_itself=1, all_together=10, when_busy=0.01))
+    with model_server() as server:
+
+        def start(kind):
+            server.played = kind
+            endpoint = Endpoint.objects.create(name="GPU", base_url=server.url)
+            llm = register("Orion", engine="openai_compatible", endpoint=endpoint, source=played.NAME)
+            assert identify(llm)
+            return server, stored(llm)
+
+        yield start
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "script"),
+    [
+        (played.vllm(), "/v1/models", Script(500)),
+        (played.ollama(), "/api/tags", Script(503)),
+        (played.ollama(), "/api/tags", Script(body=[HANG])),
+        (played.ollama(), "/api/version", Script(body=[CLOSE])),
+    ],
+)
+def test_a_question_that_was_not_answered_is_no_change(kind, path, script, at_server):
+    """Others are, all the while."""
+    server, llm = at_server(kind)
+    found = llm.weights_identity
+    server.played = lambda asked: script if asked.path == path else kind(asked)
+    with pytest.raises(EngineUnreachable, match="did not say which weights"):
+        identify(llm)
+    assert (stored(llm).weights_identity, stored(llm).identity_changed_at) == (found, None)
+
+
+def test_that_nothing_pins_the_weights_any_more_is_a_change(at_server):
+    server, llm = at_server(played.vllm())
+    former = llm.weights_identity
+    server.played = played.vllm(listing_status=404)
+    assert identify(llm) == ""
+    assert (stored(llm).weights_identity, stored(llm).former_identity) == ("", former)
+    server.played = played.vllm()
+    assert identify(stored(llm)) == former
+    assert (stored(llm).former_identity, stored(llm).identity_changed_at) == ("", None)
 
 
 def test_a_script_and_an_unknown_engine_are_unpinned(register):

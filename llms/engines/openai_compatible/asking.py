@@ -64,6 +64,8 @@ class Asker:
         self._patience = patience or Patience()
         self._ends_at = asyncio.get_running_loop().time() + self._patience.all_together
         self._root = Server(root_of(server.connection))
+        self.has_open_questions = False
+        """Some were not answered, not even with no: nobody was there, or not in time, or broke over it."""
 
     async def close(self) -> None:
         await self._server.close()
@@ -99,7 +101,9 @@ class Asker:
             async with asyncio.timeout(self._seconds(self._patience.about_itself)):
                 reply = await self._fetched(path, payload)
         except (Trouble, EngineError, TimeoutError):
+            self.has_open_questions = True
             return None
+        self._note_status(reply.status)
         return reply if reply.status == 200 else None
 
     async def _fetched(self, path: str, payload: Mapping[str, Any] | None) -> Reply:
@@ -172,7 +176,12 @@ class Asker:
             return Unanswered(said, after)
         return Unanswered(filled(mark("It did not answer: “%(words)s”."), words=self.quoted(str(error))), after)
 
+    def _note_status(self, status: int) -> None:
+        if status in _BUSY or status >= 500:
+            self.has_open_questions = True
+
     def _refusal(self, status: int, text: str, after: float | None) -> Refused:
+        self._note_status(status)
         words = mark("It refused: status %(status)s, “%(words)s”.")
         return Refused(status, text, filled(words, status=status, words=self.quoted(text)), after)
 

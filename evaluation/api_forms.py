@@ -13,7 +13,7 @@ from evaluation.datasets import DataKind
 from evaluation.models import Run, RunMetric, SampleResult
 from evaluation.plans import Wish
 from evaluation.prompts import Template
-from evaluation.records import storable, storable_or_none
+from evaluation.records import storable_number, storable_number_or_none
 
 MOST_ROWS = 200
 LARGEST_ID = 2**31
@@ -180,7 +180,7 @@ def row_of(run: Run, *, inside: bool) -> dict[str, Any]:
         "rows": run.data,
         "n_shots": run.protocol.get("n_shots", 0),
         "protocol": str(run.summary),
-        "value": storable_or_none(run.value),
+        "value": storable_number_or_none(run.value),
         "may_be_ranked": run.is_rankable,
         "metrics": [_metric(metric) for metric in metrics],
         "error": str(run.error) if inside else "",
@@ -217,4 +217,4 @@ def sample_of(row: SampleResult) -> dict[str, Any]:
 
 def _metric(metric: RunMetric) -> dict[str, Any]:
     names = ("name", "scope", "part", "standard_error", "lower", "upper", "n", "is_headline")
-    return {**{name: getattr(metric, name) for name in names}, "value": storable(metric.value)}
+    return {**{name: getattr(metric, name) for name in names}, "value": storable_number(metric.value)}

@@ -30,10 +30,11 @@ from evaluation.models import PromptText, Run, RunMetric, SampleResult
 from evaluation.protocols import Protocol, rows_in_words
 from evaluation.records import prompt_row, sample_row
 from evaluation.runs import metric_row, note
-from evaluation.scores import SampleScore, storable_text
+from evaluation.scores import SampleScore
 from evaluation.scribe import headline_fields
 from llms.models import LanguageModel, Visibility
 from llms.sentences import Sentence, filled, mark
+from llms.storable import storable
 
 ROWS_AT_ONCE: Final = 500
 LONGEST_SLUG: Final = 80
@@ -174,7 +175,7 @@ def _examine(run: ForeignRun, examination: Examination) -> None:
 
 def _check_ids(scores: Sequence[SampleScore]) -> None:
     seen: set[str] = set()
-    for name in (storable_text(score.sample_id) for score in scores):
+    for name in (storable(score.sample_id) for score in scores):
         if len(name) > LONGEST_ID:
             raise BadFile(filled(mark("“%(field)s” is longer than %(most)s characters"), field="id", most=LONGEST_ID))
         if name in seen:
@@ -255,7 +256,7 @@ def _saved(examined: Examined, llm: LanguageModel, requested_by: User | None) ->
         llm=llm,
         benchmark=examined.benchmark,
         data=protocol.data.value,
-        origin=examined.file[:500],
+        origin=storable(examined.file)[:500],
         options=examined.options,
         fingerprint=protocol.fingerprint,
         protocol=asdict(protocol),

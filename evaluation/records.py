@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from evaluation.benchmarks.base import Benchmark, Method
 from evaluation.models import DIGEST_LENGTH, PromptText, SampleResult
-from evaluation.scores import ChoiceScore, SampleScore, storable_text
+from evaluation.scores import ChoiceScore, SampleScore
 from llms.sentences import Sentence, filled
+from llms.storable import storable
 
 QUESTION_CHARACTERS: Final = 2000
 """Of a question so many are listed and searched."""
@@ -19,7 +20,7 @@ SCORE_FIELDS = ("sample_id", "subject", "values", "was_truncated", "error")
 
 
 def prompt_row(prompts: Sequence[str]) -> PromptText:
-    written = json.dumps([storable_text(prompt) for prompt in prompts]).encode()
+    written = json.dumps([storable(prompt) for prompt in prompts]).encode()
     digest = hashlib.sha256(written).hexdigest()[:DIGEST_LENGTH]
     return PromptText(digest=digest, compressed=zlib.compress(written))
 
@@ -27,15 +28,15 @@ def prompt_row(prompts: Sequence[str]) -> PromptText:
 def sample_row(score: SampleScore, benchmark: Benchmark, *, prompt: PromptText) -> SampleResult:
     """Without its run and index."""
     return SampleResult(
-        sample_id=storable_text(score.sample_id),
-        subject=storable_text(score.subject),
-        question=storable_text(score.question[:QUESTION_CHARACTERS]),
+        sample_id=storable(score.sample_id),
+        subject=storable(score.subject),
+        question=storable(score.question[:QUESTION_CHARACTERS]),
         prompt=prompt,
         choices=[_choice(choice) for choice in score.choices],
-        answer=storable_text(score.answer),
-        target=score.target if isinstance(score.target, int) else [storable_text(text) for text in score.target],
+        answer=storable(score.answer),
+        target=score.target if isinstance(score.target, int) else [storable(text) for text in score.target],
         predictions=dict(score.predictions),
-        values={name: storable(value) for name, value in score.values.items()},
+        values={name: storable_number(value) for name, value in score.values.items()},
         is_right=_is_right(score, benchmark),
         was_truncated=score.was_truncated,
         error=_sentence(score.error),
@@ -70,13 +71,13 @@ def choices_of(row: SampleResult) -> tuple[ChoiceScore, ...]:
     )
 
 
-def storable(value: float) -> float | str:
+def storable_number(value: float) -> float | str:
     """JSON has no infinity, and PostgreSQL insists on that."""
     return value if math.isfinite(value) else str(value)
 
 
-def storable_or_none(value: float | None) -> float | str | None:
-    return None if value is None else storable(value)
+def storable_number_or_none(value: float | None) -> float | str | None:
+    return None if value is None else storable_number(value)
 
 
 def number(value: float | str) -> float:
@@ -85,8 +86,8 @@ def number(value: float | str) -> float:
 
 def _choice(choice: ChoiceScore) -> dict[str, Any]:
     return {
-        "text": storable_text(choice.text),
-        "log_probability": storable(choice.log_probability),
+        "text": storable(choice.text),
+        "log_probability": storable_number(choice.log_probability),
         "is_greedy": choice.is_greedy,
         "n_tokens": choice.n_tokens,
     }
@@ -100,7 +101,4 @@ def _is_right(score: SampleScore, benchmark: Benchmark) -> bool | None:
 
 def _sentence(error: str) -> str:
     """So that a page can say it in its reader's language."""
-    if isinstance(error, Sentence):
-        return error
-    plain = storable_text(error)
-    return plain if not plain or "%" in plain else filled(plain)
+    return error if isinstance(error, Sentence) or not error or "%" in error else filled(error)

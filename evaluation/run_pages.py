@@ -11,7 +11,7 @@ from evaluation import environments, wording
 from evaluation.aggregation import Scope
 from evaluation.benchmarks.base import Benchmark
 from evaluation.models import Run, RunMetric
-from evaluation.records import storable_or_none
+from evaluation.records import storable_number_or_none
 from evaluation.run_lines import RunLine
 from llms.device_checks import LARGEST
 from llms.translations import translated
@@ -280,7 +280,7 @@ def configuration(line: RunLine, *, inside: bool) -> dict[str, Any]:
         "n_truncated": run.n_truncated,
         "n_cached": run.n_cached,
         "metric": line.metric,
-        **{name: storable_or_none(getattr(run, name)) for name in ("value", "standard_error", "lower", "upper")},
+        **{name: storable_number_or_none(getattr(run, name)) for name in ("value", "standard_error", "lower", "upper")},
         "seconds": run.seconds,
         "created_at": run.created_at,
         "started_at": run.started_at,

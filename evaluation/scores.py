@@ -32,8 +32,3 @@ class SampleScore:
     """The beginning of the prompt, or the end of the answer, was cut off."""
     error: str = ""
     """Why there are no values."""
-
-
-def storable_text(text: str) -> str:
-    """No database takes halves of characters, nor PostgreSQL a NUL."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

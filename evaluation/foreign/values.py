@@ -12,8 +12,8 @@ import orjson
 
 from evaluation.benchmarks.rows import shown
 from evaluation.foreign.results import BadFile
-from evaluation.scores import storable_text
 from llms.sentences import filled, mark
+from llms.storable import storable
 
 DIGEST_LENGTH: Final = 16
 LARGEST_COUNT: Final = 10_000_000
@@ -109,7 +109,7 @@ def name(value: Any, what: str) -> str:
 
 def text(value: Any) -> str:
     """For show: whatever it is, as text that can be kept."""
-    return "" if value is None else storable_text(str(value))
+    return "" if value is None else storable(str(value))
 
 
 def moment(value: Any) -> datetime | None:

@@ -14,7 +14,7 @@ from evaluation.records import prompt_row, sample_row
 from evaluation.scores import ChoiceScore, SampleScore
 
 FILES = Path(__file__).parent / "foreign"
-BAD, GOOD = "a\0b\ud800c", "a\ufffdb?c"
+BAD, GOOD = "a\0b\ud800c", "a\ufffdb\ufffdc"
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def log(tmp_path):
 
 def test_no_text_of_a_sample_holds_what_a_database_refuses():
     choice = ChoiceScore(text=BAD, log_probability=-1.0, is_greedy=True, n_tokens=1)
-    texts = {"sample_id": BAD, "subject": BAD, "question": BAD, "answer": BAD, "error": BAD}
+    texts = {"sample_id": BAD, "subject": BAD, "question": BAD, "answer": BAD}
     prompt = prompt_row([BAD])
     row = sample_row(
         SampleScore(**texts, prompts=(BAD,), target=(BAD, "x"), choices=(choice,)), benchmark("mmlu"), prompt=prompt

@@ -40,6 +40,12 @@ def estimate(llm: LanguageModel, prepared: Prepared) -> Estimate:
     )
 
 
+def characters_of(prepared: Prepared) -> dict[str, int]:
+    """By the id of the sample; together those of the estimate."""
+    pairs = zip(prepared.samples, prepared.shots, strict=True)
+    return {sample.id: _size(prepared, sample, shots)[1] for sample, shots in pairs}
+
+
 def _size(prepared: Prepared, sample: Sample, shots: Sequence[Sample]) -> tuple[int, int]:
     """Requests and characters of one sample; a chat template adds a little."""
     benchmark = prepared.benchmark
@@ -57,7 +63,8 @@ def _characters_per_second(llm: LanguageModel, prepared: Prepared) -> float | No
 
 
 def _speed_of(runs: QuerySet[Run]) -> float | None:
-    rows = runs.values_list("n_characters", "n_done", "n_samples", "seconds")[:RUNS_TO_LEARN_FROM]
-    characters = sum(n * done / samples for n, done, samples, _ in rows if samples)
-    seconds = sum(took for *_, took in rows)
+    names = ("n_characters", "n_characters_done", "n_done", "n_samples", "seconds")
+    rows = [run for run in runs.only(*names)[:RUNS_TO_LEARN_FROM] if run.n_samples]
+    characters = sum(run.n_characters_done or run.n_characters * run.n_done / run.n_samples for run in rows)
+    seconds = sum(run.seconds for run in rows)
     return characters / seconds if characters and seconds else None

@@ -106,6 +106,8 @@ class Run(models.Model):
     """Requests that needed no computation, because the same weights had answered them before."""
     n_characters = models.PositiveBigIntegerField(default=0)
     """Of all prompts and choices: what its cost is estimated by."""
+    n_characters_done = models.PositiveBigIntegerField(default=0)
+    """Engines take the longest samples first: their number alone makes what is left look longer than it is."""
     value = models.FloatField(null=True)
     """The headline metric, of the samples so far."""
     standard_error = models.FloatField(null=True)
@@ -150,6 +152,15 @@ class Run(models.Model):
     @property
     def has_ended(self) -> bool:
         return self.status in self.ENDED
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None before it is known how fast it goes."""
+        if not self.seconds or not self.n_done:
+            return None
+        if 0 < self.n_characters_done <= self.n_characters:
+            return self.seconds * (self.n_characters / self.n_characters_done - 1)
+        return self.seconds * (self.n_samples / self.n_done - 1)
 
     @property
     def is_rankable(self) -> bool:

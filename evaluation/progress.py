@@ -8,12 +8,12 @@ from evaluation.benchmarks.base import Benchmark
 BAR_WIDTH: Final = 24
 
 
-def line(n_done: int, n_samples: int, rate: float, metric: str) -> str:
+def line(n_done: int, n_samples: int, *, rate: float, seconds_left: float | None, metric: str) -> str:
     share = n_done / n_samples if n_samples else 0.0
     filled_width = int(share * BAR_WIDTH)
     bar = "█" * filled_width + "·" * (BAR_WIDTH - filled_width)
     speed = f"{rate:.1f}/s" if rate >= 1 or not rate else f"{60 * rate:.1f}/min"
-    left = f"  {duration((n_samples - n_done) / rate)} left" if rate and n_done < n_samples else ""
+    left = f"  {duration(seconds_left)} left" if seconds_left is not None and n_done < n_samples else ""
     return f"  {bar} {n_done:,}/{n_samples:,}  {speed}{left}  {metric}".rstrip()
 
 

@@ -57,7 +57,7 @@ class RunLine:
         words = [_("%(done)s of %(total)s") % {"done": _count(self.run.n_done), "total": _count(self.run.n_samples)}]
         if self.rate is not None and self.run.status == Run.Status.RUNNING:
             words.append(_("%(rate)s/s") % {"rate": wording.decimal(self.rate, 1)})
-            words.append(_("about %(time)s left") % {"time": wording.duration(self.seconds_left or 0.0)})
+            words.append(_("about %(time)s left") % {"time": wording.duration(self.run.seconds_left or 0.0)})
         return " · ".join(words)
 
     @property
@@ -65,10 +65,6 @@ class RunLine:
         """Samples in a second, over all the time in which it was scored."""
         run = self.run
         return run.n_done / run.seconds if run.n_done and run.seconds else None
-
-    @property
-    def seconds_left(self) -> float | None:
-        return (self.run.n_samples - self.run.n_done) / self.rate if self.rate else None
 
     @property
     def result(self) -> str:

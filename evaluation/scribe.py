@@ -16,6 +16,7 @@ from typing import Any, Final
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models.functions import Now
 
+from evaluation import costs
 from evaluation.aggregation import Summary, summarise
 from evaluation.caching import Memory
 from evaluation.models import PromptText, Run, SampleResult
@@ -59,6 +60,10 @@ class Scribe:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"run-{run.pk}", daemon=True)
         self._places: dict[str, int] = {}
+        self._characters: dict[str, int] = {}
+        """Of each sample that may come."""
+        self._n_characters = 0
+        """Of those that are stored."""
         self._added: set[str] = set()
         self._heard_at = time.monotonic()
         self._scoring_since: float | None = None
@@ -75,6 +80,8 @@ class Scribe:
         self._scores = scores_of(SampleResult.objects.filter(run=self._run).values(*SCORE_FIELDS))
         self._added = {score.sample_id for score in self._scores}
         self._places = {sample.id: index for index, sample in enumerate(prepared.samples)}
+        self._characters = costs.characters_of(prepared)
+        self._n_characters = self._characters_of(self._scores)
         self._prepared, self._memory = prepared, memory
         self._scoring_since = time.monotonic()
 
@@ -150,6 +157,7 @@ class Scribe:
             self._stop(Halt.LOST)
             return False
         self._scores += [_bare(score) for score in batch]
+        self._n_characters += self._characters_of(batch)
         if wanted in WISHES:
             self._stop(WISHES[Run.Wanted(wanted)])
         elif self._stopping():
@@ -161,6 +169,7 @@ class Scribe:
         changes: dict[str, Any] = {"heartbeat_at": Now()}
         if self._scoring_since is not None:
             changes |= {"n_done": len(self._scores) + len(batch), "seconds": self.seconds}
+            changes["n_characters_done"] = self._n_characters + self._characters_of(batch)
         if batch:
             changes |= {"n_losses": 0, "n_cached": self._n_cached()} | self._so_far()
         held = Run.objects.filter(pk=self._run.pk, epoch=self._run.epoch, status=Run.Status.RUNNING)
@@ -180,6 +189,9 @@ class Scribe:
         PromptText.objects.bulk_create([prompts[digest] for digest in sorted(prompts)], ignore_conflicts=True)
         SampleResult.objects.bulk_create(rows, ignore_conflicts=True)
         self._memory.save()
+
+    def _characters_of(self, scores: list[SampleScore]) -> int:
+        return sum(self._characters.get(score.sample_id, 0) for score in scores)
 
     def _n_cached(self) -> int:
         return self._run.n_cached + (self._memory.n_hits if self._memory else 0)

@@ -1,10 +1,12 @@
 import pytest
 
 from evaluation import runs
+from evaluation.costs import characters_of
 from evaluation.datasets import DataKind
 from evaluation.models import Run
 from evaluation.plans import Wish, plan
 from evaluation.runner import evaluate
+from llms.engines.base import NotSupported
 from tests.helpers.hash_engine import HashEngine
 
 WISH = Wish(benchmark="mmlu", data=DataKind.SAMPLE)
@@ -24,3 +26,21 @@ def test_a_plan_says_what_a_run_will_cost(counted):
     Run.objects.filter(pk=run.pk).update(seconds=8.0)
     assert plan(counted, WISH).estimate.seconds == pytest.approx(8.0)
     assert first.smallest_difference > 0.3
+
+
+def test_what_is_done_is_counted_in_characters_too(counted, engine):
+    """The engine gives the last sample first, and fails after three."""
+    engine.fails_after, engine.n_failures_left, engine.error = 3, 1, NotSupported
+    run = runs.request(counted, WISH)
+    runs.execute(run.pk, run.epoch)
+    run.refresh_from_db()
+
+    sizes = characters_of(plan(counted, WISH).prepared)
+    assert sum(sizes.values()) == run.n_characters
+    assert run.n_characters_done == sum(list(sizes.values())[-3:]) != run.n_characters * 3 // run.n_samples
+    assert runs.resume(run)
+    run.refresh_from_db()
+    runs.execute(run.pk, run.epoch)
+    run.refresh_from_db()
+    assert run.n_characters_done == run.n_characters
+    assert run.seconds_left == 0

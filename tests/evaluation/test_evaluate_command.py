@@ -205,5 +205,7 @@ def test_benchmarks_are_listed_with_how_to_get_them(db, settings, tmp_path):
 
 
 def test_a_line_says_how_long_it_takes():
-    assert line(50, 100, 2.0, "acc 25.0 %").endswith("50/100  2.0/s  25 s left  acc 25.0 %")
+    assert line(50, 100, rate=2.0, seconds_left=25.0, metric="acc 25.0 %").endswith(
+        "50/100  2.0/s  25 s left  acc 25.0 %"
+    )
     assert [duration(seconds) for seconds in (5, 65, 3725)] == ["5 s", "1 min 05 s", "1 h 02 min"]

@@ -143,6 +143,19 @@ def test_a_running_run_shows_speed_time_left_and_the_metric_so_far(orion, page):
     assert "acc so far" in text
 
 
+@pytest.mark.parametrize(
+    ("n_characters_done", "seconds_left"),
+    [(900, 30 * 100 / 900), (0, 270.0), (1200, 270.0)],
+    ids=["by characters", "written by a former version", "out of date"],
+)
+def test_the_time_left_is_that_of_the_characters_left(orion, n_characters_done, seconds_left):
+    """The longest samples come first."""
+    run = run_row(orion, 10, n_characters=1000, n_characters_done=n_characters_done, seconds=30.0)
+    run.n_samples = 100
+
+    assert run.seconds_left == pytest.approx(seconds_left)
+
+
 @pytest.mark.parametrize("status", ["queued", "running"])
 def test_only_a_run_that_goes_on_asks_again(status, orion, client):
     run = run_row(orion, status=status)

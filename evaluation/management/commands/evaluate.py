@@ -231,7 +231,7 @@ class Command(BaseCommand):
 
     def _draw(self, run: Run, *, is_last: bool) -> None:
         rate = run.n_done / run.seconds if run.seconds else 0.0
-        text = line(run.n_done, run.n_samples, rate, _metric(run))
+        text = line(run.n_done, run.n_samples, rate=rate, seconds_left=run.seconds_left, metric=_metric(run))
         if self._is_terminal():
             self.stdout.write(f"{CLEARED}{text}", ending="\n" if is_last else "")
             self.stdout.flush()

@@ -14,12 +14,26 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 def main() -> None:
     from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415 - after the environment is set
     from django.core.management import execute_from_command_line  # noqa: PLC0415
+    from django.db import DatabaseError  # noqa: PLC0415
 
     try:
         from config import settings  # noqa: F401, PLC0415 - a setting that cannot be meant is one sentence, no traceback
     except ImproperlyConfigured as error:
         sys.exit(f"{error}")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except DatabaseError:
+        _say_if_it_is_not_migrated()
+        raise
+
+
+def _say_if_it_is_not_migrated() -> None:
+    from config import probes  # noqa: PLC0415
+
+    try:
+        probes.migrations_are_applied()
+    except probes.NotWell as not_well:
+        sys.exit(f"Not yet: {not_well}. Run: python manage.py migrate (make demo and manage.py up do it by themselves)")
 
 
 if __name__ == "__main__":

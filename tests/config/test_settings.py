@@ -197,6 +197,13 @@ def test_without_tls_they_complain_about_that_and_nothing_else():
     assert complaints - set(settings.SILENCED_SYSTEM_CHECKS) == {"security.W004", "security.W012", "security.W016"}
 
 
+def test_a_command_before_the_first_migration_says_what_to_run_first(manage):
+    told = manage("benchmarks")
+    assert told.returncode == 1
+    assert "the database is empty. Run: python manage.py migrate" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
 @pytest.mark.django_db
 def test_the_models_have_their_migrations(capsys):
     call_command("makemigrations", check=True, dry_run=True)

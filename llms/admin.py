@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from llms import endpoints, identification, refusals, registration
+from llms.engines.openai_compatible.connection import is_key
 from llms.models import Endpoint, LanguageModel
 from llms.pool import Readiness, pool
 from llms.publishing import READINESS_WORDS
@@ -68,7 +69,7 @@ class EndpointForm(forms.ModelForm[Endpoint]):
 
     def clean_api_key(self) -> str:
         key: str = self.cleaned_data["api_key"]
-        if key and not (key.isascii() and key.isprintable() and " " not in key):
+        if key and not is_key(key):
             raise forms.ValidationError(_("A key has neither blanks nor letters of other alphabets. Copy it again."))
         return key
 

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from llms import identification, refusals, registration
+from llms.engines.openai_compatible.connection import is_key
 from llms.model_file_fields import ENDPOINT_FIELDS, MODEL_FIELDS, Entry, Problem, entries
 from llms.models import Endpoint, LanguageModel
 from llms.sealing import WrongKey, seal, unseal
@@ -147,6 +148,10 @@ class _Application:
             if not row.sealed_key or moved:
                 words = _("The variable %(name)s is not set: set it to the server's key, or write null here.")
                 self._complain(entry, KEY, words % {"name": variable})
+            return []
+        if not is_key(key):
+            words = _("A key has neither blanks nor letters of other alphabets. Copy it again.")
+            self._complain(entry, KEY, words)
             return []
         before = _readable_key(row)
         row.sealed_key = row.sealed_key if before == key else seal(key)

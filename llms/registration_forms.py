@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from llms import registration
 from llms.chat import SamplingParams
-from llms.engines.openai_compatible.connection import base_url_from
+from llms.engines.openai_compatible.connection import base_url_from, is_key
 from llms.models import DECODING_FIELDS, LanguageModel, Visibility, sampling_from
 from llms.safe_http import NotAllowed
 from llms.translations import translated
@@ -52,7 +52,7 @@ class ServerForm(forms.Form):
 
     def clean_api_key(self) -> str:
         key: str = self.cleaned_data["api_key"]
-        if key and not (key.isascii() and key.isprintable() and " " not in key):
+        if key and not is_key(key):
             raise forms.ValidationError(_("A key has neither blanks nor letters of other alphabets. Copy it again."))
         return key
 

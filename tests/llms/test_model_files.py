@@ -188,6 +188,15 @@ def test_a_bomb_is_refused_before_it_is_built():
 # --- keys --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("key", ["sk-se\ncret", "sk-se cret", "sk-şifre"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(key):
+    ((line, words),) = refuse(FILE, {"LAB_API_KEY": key})
+    assert "api_key_env: A key has neither blanks nor letters" in words
+    assert "sk-" not in words
+    assert FILE.splitlines()[line - 1].strip() == "api_key_env: LAB_API_KEY"
+    assert not Endpoint.objects.exists()
+
+
 def test_a_key_that_is_known_need_not_be_set_again():
     apply(FILE, KEYS)
     assert apply(FILE, {}).changes == []

@@ -36,6 +36,11 @@ def base_url_from(typed: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.lower(), path or "/v1", "", ""))
 
 
+def is_key(text: str) -> bool:
+    """Whether it can stand in a header, which ends with its line."""
+    return text.isascii() and text.isprintable() and bool(text) and " " not in text
+
+
 def root_of(connection: Connection) -> Connection:
     """The same server without the version in its address: there it has what is beside the protocol."""
     return replace(connection, base_url=_VERSION_OF_PATH.sub("", connection.base_url))

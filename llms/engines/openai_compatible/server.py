@@ -7,7 +7,7 @@ import re
 import ssl
 import threading
 import weakref
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import httpcore2
@@ -111,9 +111,9 @@ class Server:
         Closing the iterator closes the connection, which is how a server hears that nobody listens any more."""
         async with self._request("POST", path, payload, is_stream=True) as response:
             if response.status != 200:
-                raise self.refusal(await _reply_of(response))
+                raise self.refusal(await self._reply_of(response))
             parser = EventParser()
-            with _in_our_words(GenerationFailed):
+            with self._in_our_words(GenerationFailed):
                 async with within_patience(SILENCE_SECONDS) as waiting:
                     waiting.begins()
                     async for received in response.aiter_stream():
@@ -127,7 +127,7 @@ class Server:
     async def fetch(self, method: str, path: str, payload: Mapping[str, Any] | None = None) -> Reply:
         """One request and its whole reply, whatever its status. Raises `Trouble`."""
         async with self._request(method, path, payload) as response:
-            return await _reply_of(response)
+            return await self._reply_of(response)
 
     @contextlib.asynccontextmanager
     async def _request(
@@ -144,7 +144,7 @@ class Server:
             extensions={"timeout": timeouts},
         )
         try:
-            with _in_our_words(EngineUnreachable):
+            with self._in_our_words(EngineUnreachable):
                 response = await stream.__aenter__()
         except EngineError as error:
             raise Trouble(error, after=0.5) from error
@@ -167,6 +167,25 @@ class Server:
     def refusal(self, reply: Reply) -> Trouble:
         """What any status but 200 means."""
         return _trouble_of(reply, f"status {reply.status}: {self.quoted(error_words(reply.body))}")
+
+    async def _reply_of(self, response: httpcore2.Response) -> Reply:
+        received = bytearray()
+        with self._in_our_words(GenerationFailed):
+            async for part in response.aiter_stream():
+                received += part
+                if len(received) > MAX_REPLY_BYTES:
+                    raise GenerationFailed(filled(_TOO_MUCH, n=MAX_REPLY_BYTES))
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+        return Reply(response.status, _read(received.decode("utf-8", "replace")), headers)
+
+    @contextlib.contextmanager
+    def _in_our_words(self, kind: type[EngineError]) -> Iterator[None]:
+        try:
+            yield
+        except EventTooLong as error:
+            raise GenerationFailed(filled(_TOO_MUCH, n=MAX_EVENT_BYTES)) from error
+        except _BROKEN as error:
+            raise kind(self.without_key(_told(error))) from error
 
     @property
     def _here(self) -> _PerLoop:
@@ -211,16 +230,6 @@ async def close_connections() -> None:
         await server.close()
 
 
-@contextlib.contextmanager
-def _in_our_words(kind: type[EngineError]) -> Any:
-    try:
-        yield
-    except EventTooLong as error:
-        raise GenerationFailed(filled(_TOO_MUCH, n=MAX_EVENT_BYTES)) from error
-    except _BROKEN as error:
-        raise kind(_told(error)) from error
-
-
 def _told(error: Exception) -> str:
     """In a library's own words only where they say more than that it failed."""
     if isinstance(error, httpcore2.TimeoutException):
@@ -231,23 +240,16 @@ def _told(error: Exception) -> str:
             return said
         if str(error) in {"", _SAYS_NOTHING}:
             return filled(_NOBODY)
+    if isinstance(error, httpcore2.LocalProtocolError):  # the library repeats what it would not send: a header, the key
+        return type(error).__name__
     return f"{type(error).__name__}: {error}"
 
 
-async def _reply_of(response: httpcore2.Response) -> Reply:
-    received = bytearray()
-    with _in_our_words(GenerationFailed):
-        async for part in response.aiter_stream():
-            received += part
-            if len(received) > MAX_REPLY_BYTES:
-                raise GenerationFailed(filled(_TOO_MUCH, n=MAX_REPLY_BYTES))
-    text = received.decode("utf-8", "replace")
+def _read(text: str) -> Any:
     try:
-        body = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):  # no JSON, or nested without end
-        body = text
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-    return Reply(response.status, body, headers)
+        return text
 
 
 def _trouble_of(reply: Reply, words: str) -> Trouble:

@@ -53,7 +53,7 @@ async def engine_for(server, tmp_path):
 
     def engine_for(script, *, options=None, **connection):
         server.scripts["orion"] = script
-        reached = Connection(server.url, allowed_networks=LOOPBACK, **connection)
+        reached = Connection(**{"base_url": server.url, "allowed_networks": LOOPBACK, **connection})
         engine = OpenAICompatibleEngine.from_options("orion", "", options or {}, cache_dir=tmp_path, connection=reached)
         engines.append(engine)
         return engine
@@ -227,6 +227,27 @@ async def test_a_server_that_repeats_the_key_does_not_spread_it(script, engine_f
         await answer_of(engine_for(script, api_key="sk-secret"))
     assert "sk-secret" not in str(failure.value)
     assert "…" in str(failure.value)
+
+
+async def test_a_key_that_cannot_be_sent_is_not_shown_either(engine_for):
+    """From before keys were looked at."""
+    with pytest.raises(EngineUnreachable) as failure:
+        await answer_of(engine_for(Script(), api_key="sk-secret\nand more"))
+    assert str(failure.value) == "LocalProtocolError"
+
+
+async def test_nor_a_key_in_what_is_no_http(engine_for):
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"sk-secret is no key of mine\r\n\r\n")
+        writer.close()
+
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    engine = engine_for(Script(), base_url=f"http://127.0.0.1:{port}/v1", api_key="sk-secret")
+    async with listening:
+        with pytest.raises(EngineUnreachable, match="RemoteProtocolError.*… is no key of mine"):
+            await answer_of(engine)
 
 
 LONG = "sk-proj-0123456789abcdef"

@@ -30,10 +30,11 @@ from llms.engines.base import (
     TextStatistics,
     Usage,
 )
+from llms.engines.deadlines import Deadlines, within_deadlines
 from llms.engines.openai_compatible.connection import Connection
 from llms.engines.openai_compatible.replies import DONE, Chunk, read_chunk
 from llms.engines.openai_compatible.scoring.scorer import ServedScorer
-from llms.engines.openai_compatible.server import Server, Trouble, release, server_of
+from llms.engines.openai_compatible.server import SILENCE_SECONDS, Server, Trouble, release, server_of
 from llms.engines.options import BadOptions, read_options
 from llms.engines.stop_strings import StopFilter
 from llms.sentences import filled, mark
@@ -43,6 +44,10 @@ ATTEMPTS = 3
 """Before the first word. Once there is one, another try would be another answer."""
 LONGEST_PAUSE_SECONDS = 10.0
 LAST_BYTES_SECONDS = 0.3
+MOST_CHARACTERS = 1_000_000
+"""Of one answer and the thoughts before it: only a server that does not count its tokens writes more."""
+PATIENCE = Deadlines(first_token=600.0, between_tokens=SILENCE_SECONDS, total=3600.0)
+"""Of who asks for many answers and reads none: for a server that comes to no end. Others have their own."""
 _NO_ENDPOINT = mark("This engine needs an endpoint: choose the server that has the model.")
 _NO_REASON = mark("the server ended the stream without saying why")
 _NO_NAME = mark("The source must be the model's name at its endpoint.")
@@ -152,14 +157,8 @@ class OpenAICompatibleEngine(Engine):
         places = asyncio.Semaphore(self._server.connection.max_concurrent)
 
         async def complete(messages: Sequence[Message]) -> Completion:
-            text = ""
-            async with places, contextlib.aclosing(self.stream(messages, sampling)) as events:
-                async for event in events:
-                    if isinstance(event, TextDelta):
-                        text += event.text
-                    elif isinstance(event, StreamEnd):
-                        return Completion(text, event.finish_reason, event.usage)
-            raise GenerationFailed("the stream ended without saying so")
+            async with places:
+                return await self._completion(messages, sampling)
 
         tasks = [asyncio.ensure_future(complete(messages)) for messages in conversations]
         try:
@@ -169,6 +168,19 @@ class OpenAICompatibleEngine(Engine):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._server.close()
+
+    async def _completion(self, messages: Sequence[Message], sampling: SamplingParams) -> Completion:
+        text, n_received = "", 0
+        async with contextlib.aclosing(within_deadlines(self.stream(messages, sampling), PATIENCE)) as events:
+            async for event in events:
+                if isinstance(event, StreamEnd):
+                    return Completion(text, event.finish_reason, event.usage)
+                if isinstance(event, TextDelta):
+                    text += event.text
+                n_received += 0 if isinstance(event, Queued) else len(event.text)
+                if n_received > MOST_CHARACTERS:
+                    return Completion(text[:MOST_CHARACTERS], FinishReason.LENGTH, Usage(None, None))
+        raise GenerationFailed("the stream ended without saying so")
 
     async def _next_of(self, events: AsyncGenerator[StreamEvent]) -> StreamEvent | None:
         """None at the end. Raises `GenerationFailed` when the engine is closed, however long the server is silent."""

@@ -20,6 +20,7 @@ from llms.engines.base import (
     GenerationFailed,
     PromptTooLong,
     RequestRejected,
+    TotalTimeout,
 )
 from llms.engines.openai_compatible.connection import Connection
 from llms.engines.openai_compatible.events import MAX_EVENT_BYTES, EventParser, EventTooLong
@@ -33,6 +34,8 @@ from llms.sentences import Sentence, filled, mark
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 120.0
 """The last resort against a server that hangs; whoever reads a stream has shorter patience."""
+REPLY_SECONDS = 600.0
+"""A reply in one piece that trickles for longer comes to no end."""
 MAX_REPLY_BYTES = 10_000_000
 _TOO_LONG = re.compile(
     r"context[ _](length|size|window)|maximum (context|model|prompt|input)|max_model_len"
@@ -125,9 +128,13 @@ class Server:
                 yield event
 
     async def fetch(self, method: str, path: str, payload: Mapping[str, Any] | None = None) -> Reply:
-        """One request and its whole reply, whatever its status. Raises `Trouble`."""
-        async with self._request(method, path, payload) as response:
-            return await self._reply_of(response)
+        """One request and its whole reply, whatever its status. Raises `Trouble`, and `EngineError` for a reply that
+        breaks off."""
+        try:
+            async with asyncio.timeout(REPLY_SECONDS), self._request(method, path, payload) as response:
+                return await self._reply_of(response)
+        except TimeoutError as error:
+            raise Trouble(TotalTimeout(filled(_TOO_LATE)), after=None) from error
 
     @contextlib.asynccontextmanager
     async def _request(

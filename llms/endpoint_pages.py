@@ -49,7 +49,7 @@ class Served(NamedTuple):
 
 
 def ask(endpoint: Endpoint) -> Health:
-    """Asks how it is, and remembers it. Of its models only those that can be shown and asked for."""
+    """Asks how it is, and remembers it."""
     return _kept(endpoint, endpoints.ask(endpoint))
 
 
@@ -122,8 +122,6 @@ def _number(result: ProbeResult) -> str:
 
 
 def _kept(endpoint: Endpoint, health: Health) -> Health:
-    """Without names that could not be shown or asked for."""
-    health = health._replace(models=tuple(name for name in health.models if is_name(name)))
     cache.set(_key(endpoint), health, LISTING_SECONDS)
     return health
 

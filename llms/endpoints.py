@@ -17,6 +17,7 @@ from llms import refusals
 from llms.engines.base import AccessRefused, DeadlineExceeded, EngineError, EngineUnreachable, GenerationFailed
 from llms.engines.openai_compatible.connection import Connection
 from llms.engines.openai_compatible.server import Reply, Server, Trouble
+from llms.engines.openai_compatible.server_facts import listed_models
 from llms.models import Endpoint, LanguageModel
 from llms.sealing import WrongKey, unseal
 from llms.sentence_field import words_of
@@ -123,7 +124,9 @@ def ask(endpoint: Endpoint) -> Health:
         health = Health(False, filled(_UNREADABLE))
     if health.is_well:
         note_success(endpoint.pk)
-        refusals.forget(endpoint.llms.filter(source__in=health.models))  # it knows them again
+        known = set(health.models)  # a query takes only so many names
+        refused = endpoint.llms.filter(n_refusals__gt=0).values_list("pk", "source")
+        refusals.forget(endpoint.llms.filter(pk__in=[pk for pk, source in refused if source in known]))
     else:
         Endpoint.objects.filter(pk=endpoint.pk).update(last_error=health.words)
     return health
@@ -158,8 +161,8 @@ def _health_of(reply: Reply, connection: Connection) -> Health:
         return Health(False, filled(_NOTHING_THERE, address=connection.base_url))
     if reply.status != 200:
         return Health(False, filled(_ODD_STATUS, status=reply.status))
-    rows = reply.body.get("data") if isinstance(reply.body, dict) else None
-    if not isinstance(rows, list):
+    rows = listed_models(reply.body)
+    if rows is None:
         return Health(False, filled(_NO_MODEL_SERVER))
-    names = tuple(str(row["id"]) for row in rows if isinstance(row, dict) and row.get("id"))
+    names = tuple(row["id"] for row in rows)
     return Health(True, filled(_ONE_MODEL if len(names) == 1 else _MODELS, n=len(names)), names)

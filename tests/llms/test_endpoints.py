@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from llms import endpoints, sealing, tasks
 from llms.endpoints import Address
 from llms.engines.base import EngineOverloaded, EngineUnreachable, LoadingFailed, PromptTooLong
+from llms.engines.openai_compatible import server_facts
 from llms.models import Endpoint, LanguageModel
 from llms.pool import Pool
 from llms.sentences import Sentence, filled
@@ -106,7 +107,7 @@ async def test_a_server_tells_its_models(endpoint, server):
         (Script(200, body=[b"<html>"]), "no server of language models"),
         (Script(200, body=[b'{"data": "x"}']), "no server of language models"),
         (Script(200, body=[b"{", CLOSE]), "does not speak as it should"),
-        (Script(200, body=[json.dumps({"data": [{"id": 3}, {}, 5, {"id": ""}]}).encode()]), "1 model"),
+        (Script(200, body=[json.dumps({"data": [{"id": "a"}, {"id": 3}, {}, 5, {"id": ""}]}).encode()]), "1 model"),
     ],
 )
 async def test_what_is_wrong_is_said(listing, words, endpoint, server):
@@ -114,6 +115,23 @@ async def test_what_is_wrong_is_said(listing, words, endpoint, server):
     said = (await health_of(endpoint)).words
     assert words in said
     assert isinstance(said, Sentence)  # so that every reader has it in their own language
+
+
+async def test_names_that_nobody_could_ask_for_are_left_out(endpoint, server):
+    names = ["orion", "a\x00b", "a\ud83d", "\u202enoiro", "x" * 501, 7, ["lyra"]]
+    server.listing = Script(200, body=[json.dumps({"data": [{"id": name} for name in names]}).encode()])
+    assert (await health_of(endpoint)).models == ("orion",)
+
+
+def test_a_list_without_end_is_cut_off_and_ends_the_rest_of_whom_it_names(endpoint, server, register, monkeypatch):
+    monkeypatch.setattr(server_facts, "MOST_MODELS", 300_000)  # more than a query of SQLite takes
+    llm = register("Orion 7B", engine="openai_compatible", endpoint=endpoint, source="orion", n_refusals=3)
+    names = ["orion", *(str(n) for n in range(400_000))]
+    server.listing = Script(200, body=[json.dumps({"data": [{"id": name} for name in names]}).encode()])
+    health = endpoints.ask(endpoint)
+    assert (health.is_well, len(health.models)) == (True, 300_000)
+    llm.refresh_from_db()
+    assert llm.n_refusals == 0
 
 
 async def test_whether_a_key_is_wrong_or_missing(endpoint, server):

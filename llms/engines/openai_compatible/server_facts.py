@@ -17,6 +17,8 @@ from llms.sentences import filled, mark
 
 LONGEST_NAME = 120
 LONGEST_SERVED_NAME = 500
+MOST_MODELS = 5_000
+"""Hosted services list hundreds. What goes on for longer is no list of models, and is kept in memory."""
 _COMMIT = re.compile(r"(?:@|/snapshots/)([0-9a-f]{40})\b")
 """A branch or a tag can mean other weights tomorrow: neither pins them."""
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
@@ -78,11 +80,9 @@ class ServerFacts:
             listing = await self._asker.get("/models")
         except Refused as refused:
             return f"status {refused.status}"
-        rows = as_object(listing).get("data")
-        if not isinstance(rows, list):
-            return "no list"
-        self._rows = [row for row in rows if isinstance(row, dict) and is_name(row.get("id"))]
-        return ""
+        rows = listed_models(listing)
+        self._rows = rows or []
+        return "" if rows is not None else "no list"
 
     async def _identity(self, served_name: str, row: Mapping[str, Any]) -> str:
         info = as_object(self._said.get("/info"))
@@ -157,6 +157,14 @@ class ServerFacts:
             if as_object(row).get("id") == served_name:
                 return self._context(row)
         return None
+
+
+def listed_models(listing: object) -> list[dict[str, Any]] | None:
+    """A list of models as servers give it, without what could not be asked for; None if it is none."""
+    rows = as_object(listing).get("data")
+    if not isinstance(rows, list):
+        return None
+    return [row for row in rows if isinstance(row, dict) and is_name(row.get("id"))][:MOST_MODELS]
 
 
 def is_name(stated: object) -> TypeGuard[str]:

@@ -23,7 +23,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from evaluation.benchmarks.base import Benchmark, Method, Sample
 from evaluation.benchmarks.registry import BENCHMARKS, benchmark
 from evaluation.benchmarks.rows import Row
-from evaluation.errors import DataMissing, DataUnreadable
+from evaluation.errors import BadRow, DataMissing, DataUnreadable
 from llms.sentences import Sentence, filled, mark
 
 SAMPLES_FOLDER: Final = Path(__file__).parent / "benchmarks" / "samples"
@@ -163,16 +163,29 @@ def _availability(chosen: Benchmark, folder: Path | None, cache_dir: Path) -> Av
     for source, find in _finders(chosen, folder, cache_dir):
         try:
             if chosen.method is Method.TOKEN_STATISTICS:
-                n_rows, has_shots = len(_documents(find(""))), True
+                rows, has_shots = _documents(find("")), True
             else:
-                n_rows, has_shots = len(_read(find(chosen.scored_split))), _can_be_found(find, chosen.shot_split)
+                rows, has_shots = _read(find(chosen.scored_split)), _can_be_found(find, chosen.shot_split)
+            _check_first(chosen, rows, source)
         except DataMissing:
             continue
         except DataUnreadable as error:
             return Availability(chosen.name, None, published, source, False, error.user_message)
-        advice = _advice(chosen, n_rows, has_shots=has_shots)
-        return Availability(chosen.name, n_rows, published, source, has_shots, advice)
+        advice = _advice(chosen, len(rows), has_shots=has_shots)
+        return Availability(chosen.name, len(rows), published, source, has_shots, advice)
     return Availability(chosen.name, None, published, "", False, _how_to_get(chosen))
+
+
+def _check_first(chosen: Benchmark, rows: Sequence[Row], source: str) -> None:
+    """Whether these are the benchmark's rows at all; a run looks at each. Raises DataUnreadable."""
+    try:
+        chosen.parse(rows[0], chosen.variant_of(chosen.default_options))
+    except BadRow as error:
+        words = mark(
+            "The rows in %(place)s are not those of %(benchmark)s (row 1: %(why)s): put its own there, or remove them."
+        )
+        why = error.user_message
+        raise DataUnreadable(filled(words, place=source, benchmark=chosen.name, why=why)) from error
 
 
 def rows_here(chosen: Benchmark, folder: Path | None, cache_dir: Path) -> list[Row] | None:
@@ -272,14 +285,15 @@ def _missing(chosen: Benchmark, inside: Path, split: str) -> NoReturn:
 def _documents(inside: Path) -> list[Row]:
     files = sorted(path for path in inside.glob("*") if path.suffix in {*READERS, ".txt"}) if inside.is_dir() else []
     if not files:
-        raise DataMissing(filled(mark("%(folder)s has no .txt, .jsonl or .parquet files."), folder=inside))
+        words = mark("%(folder)s has no .txt, .jsonl or .parquet files: put files with texts there.")
+        raise DataMissing(filled(words, folder=inside))
     if sum(path.stat().st_size for path in files) > MOST_TEXT_BYTES:
         words = mark("The texts in %(folder)s are larger than %(most)s MB together: take some out.")
         raise DataUnreadable(filled(words, folder=inside, most=MOST_TEXT_BYTES // 1_000_000))
     rows: list[Row] = []
     for path in files:
-        rows += _text_rows(path) if path.suffix == ".txt" else _read(path)
-    return rows
+        rows += _text_rows(path) if path.suffix == ".txt" else READERS[path.suffix](path)
+    return _some(rows, inside)
 
 
 def _text_rows(path: Path) -> list[Row]:
@@ -295,7 +309,14 @@ def _decoded(path: Path) -> str:
 
 
 def _read(path: Path) -> list[Row]:
-    return READERS[path.suffix](path)
+    return _some(READERS[path.suffix](path), path)
+
+
+def _some(rows: list[Row], place: Path) -> list[Row]:
+    """A run over nothing would have no score."""
+    if not rows:
+        raise DataUnreadable(filled(mark("%(place)s has no rows: put them there, or remove it."), place=place))
+    return rows
 
 
 def _json_lines(path: Path) -> list[Row]:

@@ -106,6 +106,7 @@ def test_what_the_folder_lacks_comes_from_the_hub(folder, hub, tmp_path):
         (b"[1]\n", "Line 1 of"),
         (b"[" * 100_000, "Line 1 of"),
         (b'{"goal": "\xff"}\n', r"is not text in UTF-8 \(byte 10\)"),
+        (b"\n", r"piqa/validation\.jsonl has no rows: put them there, or remove it"),
     ],
 )
 def test_a_file_that_is_no_rows_says_where(folder, content, words):
@@ -136,7 +137,11 @@ def test_texts_are_parted_at_their_borders(tmp_path, monkeypatch):
 
 
 def test_no_texts_is_said(tmp_path):
-    with pytest.raises(DataMissing, match=r"has no \.txt, \.jsonl or \.parquet files"):
+    with pytest.raises(DataMissing, match=r"has no \.txt, \.jsonl or \.parquet files: put files with texts there"):
+        from_folder(benchmark("perplexity"), tmp_path)
+    (tmp_path / "perplexity").mkdir()
+    (tmp_path / "perplexity" / "a.txt").write_text("\n")
+    with pytest.raises(DataUnreadable, match="perplexity has no rows"):
         from_folder(benchmark("perplexity"), tmp_path)
 
 
@@ -155,6 +160,22 @@ def test_the_inventory_says_what_is_here_what_is_missing_and_how_to_get_it(folde
     assert "downloads cais/mmlu; or put test.jsonl or test.parquet into the folder “mmlu”" in found["mmlu"].advice
     assert "“perplexity” of BENCHMARK_DATA_DIR" in found["perplexity"].advice
     assert all(options["local_files_only"] for _, _, options in hub)
+
+
+def test_the_inventory_counts_no_rows_that_a_run_would_refuse(folder, hub, tmp_path):
+    for name, rows in (("piqa", [{"question": "?"}]), ("winogrande", []), ("perplexity", [{"words": "x"}])):
+        (folder / name).mkdir(exist_ok=True)
+        write_lines(folder / name / "validation.jsonl", rows)
+
+    found = {entry.name: entry for entry in inventory(folder, tmp_path / "cache")}
+
+    assert [found[name].n_rows for name in ("piqa", "winogrande", "perplexity")] == [None] * 3
+    assert found["piqa"].advice == (
+        f"The rows in {folder / 'piqa'} are not those of piqa (row 1: “goal” is missing): put its own there, or remove"
+        " them."
+    )
+    assert found["winogrande"].advice.endswith("validation.jsonl has no rows: put them there, or remove it.")
+    assert "“text” is missing" in found["perplexity"].advice
 
 
 def test_the_public_folder_is_complete_but_for_hellaswags_examples(public_rows, tmp_path):

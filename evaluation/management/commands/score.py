@@ -22,8 +22,9 @@ FILES = {
 
 class Command(BaseCommand):
     help = (
-        "Score recorded outputs: ifeval (key or prompt, and response), mt_bench (what the judge wrote: judgment, or"
-        " g1_judgment and g2_judgment), alpaca_eval (annotations, or preferences with the lengths of both answers)."
+        "Score recorded outputs: ifeval (key or prompt, and response), gaia (response, which is the answer alone, and"
+        " target), mt_bench (what the judge wrote: judgment, or g1_judgment and g2_judgment), alpaca_eval (annotations,"
+        " or preferences with the lengths of both answers)."
         " Writes JSON with `metrics`, and `samples` in the order of the file."
     )
 

@@ -12,6 +12,7 @@ from llms.sentences import filled, mark
 
 SCORERS: Final[Mapping[str, str]] = {
     "alpaca_eval": "evaluation.scoring.recorded.alpaca_eval:score",
+    "gaia": "evaluation.scoring.recorded.gaia:score",
     "ifeval": "evaluation.scoring.recorded.ifeval:score",
     "mt_bench": "evaluation.scoring.recorded.mt_bench:score",
 }

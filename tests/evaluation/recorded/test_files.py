@@ -69,5 +69,5 @@ def test_the_terminal_gets_the_metrics_and_how_many_rows_have_none(own_data, tmp
 
 
 def test_an_unknown_benchmark_lists_the_known_ones():
-    with pytest.raises(UnknownBenchmark, match="alpaca_eval, ifeval, mt_bench can"):
+    with pytest.raises(UnknownBenchmark, match="alpaca_eval, gaia, ifeval, mt_bench can"):
         scorer("mmlu")

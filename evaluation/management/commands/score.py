@@ -2,14 +2,17 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from evaluation import recorded_runs
 from evaluation.errors import EvaluationError
-from evaluation.scoring.recorded.files import recorded_rows
+from evaluation.recorded_runs import Stored
+from evaluation.scoring.recorded.files import RecordedRow, recorded_rows
 from evaluation.scoring.recorded.report import SCORERS, Report, Sources, scorer
 from llms.translations import translated
 
@@ -32,12 +35,19 @@ class Command(BaseCommand):
         parser.add_argument("benchmark", choices=sorted(SCORERS))
         parser.add_argument("--responses", type=Path, required=True, help="JSON lines, a JSON list or CSV; also .gz")
         parser.add_argument("--out", type=Path, required=True, help="where the JSON goes")
+        parser.add_argument(
+            "--model",
+            help="Also store them as an imported run of this model: its slug, or a name, which is listed if nobody has"
+            " it (ifeval)",
+        )
         for name, words in FILES.items():
             parser.add_argument(f"--{name}", type=Path, help=words)
 
     def handle(self, *args: Any, **options: Any) -> None:
         files = {name: options[name] for name in FILES if options[name]}
         try:
+            if options["model"]:
+                recorded_runs.check_storable(options["benchmark"])
             rows = recorded_rows(options["responses"])
             sources = Sources(folder=settings.BENCHMARK_DATA_DIR, files=files)
             report = scorer(options["benchmark"])(rows, sources)
@@ -45,6 +55,19 @@ class Command(BaseCommand):
             raise CommandError(translated(error.user_message)) from error
         self._write(report, options["benchmark"], options["out"])
         self._tell(report)
+        if options["model"]:
+            self._store(options["benchmark"], rows, llm=options["model"], file=options["responses"].name)
+
+    def _store(self, benchmark: str, rows: Sequence[RecordedRow], *, llm: str, file: str) -> None:
+        try:
+            stored = recorded_runs.store(benchmark, rows, llm=llm, file=file)
+        except EvaluationError as error:
+            raise CommandError(translated(error.user_message)) from error
+        self.stdout.write(self.style.SUCCESS(_stored_words(stored)))
+        if stored.n_unknown:
+            self.stdout.write(
+                self.style.WARNING(f"  {stored.n_unknown} rows answer no published prompt, and are not in the run")
+            )
 
     def _write(self, report: Report, benchmark: str, path: Path) -> None:
         content = {"benchmark": benchmark, "metrics": report.metrics, "samples": report.samples}
@@ -65,6 +88,14 @@ class Command(BaseCommand):
             self.stdout.write(
                 self.style.WARNING(f"  {report.n_errors} of them without a score: see `error` in the file")
             )
+
+
+def _stored_words(stored: Stored) -> str:
+    run, examined, llm, is_new = stored.imported
+    of_whom = f"{llm.slug}{' (listed)' if is_new else ''}"
+    if run is None:
+        return f"the same responses of {of_whom} are stored already"
+    return f"run {run.pk}: {examined.n_samples} samples of {of_whom}, marked “imported”"
 
 
 def _finite(value: Any) -> Any:

@@ -83,6 +83,14 @@ def published_prompts(folder: Path | None) -> Prompts:
     return Prompts(found)
 
 
+def response_of(row: Row) -> str:
+    """Raises BadRow."""
+    response = row.get("response")
+    if not isinstance(response, str):
+        raise BadRow(filled(mark("“%(field)s” must be a text, not %(value)s"), field="response", value=shown(response)))
+    return response
+
+
 def _fields(row: RecordedRow) -> Row:
     if isinstance(row, str):
         raise BadRow(row)
@@ -91,10 +99,8 @@ def _fields(row: RecordedRow) -> Row:
 
 def _scored(row: RecordedRow, prompts: Prompts) -> tuple[Prompt, Following]:
     fields = _fields(row)
-    prompt, response = prompts.of(fields), fields.get("response")
-    if not isinstance(response, str):
-        raise BadRow(filled(mark("“%(field)s” must be a text, not %(value)s"), field="response", value=shown(response)))
-    return prompt, followed(prompt.instructions, response)
+    prompt = prompts.of(fields)
+    return prompt, followed(prompt.instructions, response_of(fields))
 
 
 def _sample(prompt: Prompt, found: Following) -> dict[str, Any]:

@@ -61,8 +61,11 @@ def _question() -> str:
 def _built() -> Lineup:
     llms = {llm.pk: llm for llm in LanguageModel.objects.select_related("endpoint")}
     drawn = set(LanguageModel.objects.in_battles().values_list("pk", flat=True))
-    names = Names(
-        [name for llm in llms.values() for name in llm.telling_names()],
-        [name for llm in llms.values() for name in llm.ordinary_names()],
-    )
+    telling: list[str] = []
+    ordinary: list[str] = []
+    for llm in llms.values():
+        # One that is merely listed answers nobody, and files call models by any word: "command" is one of them.
+        (ordinary if llm.status == LanguageModel.Status.LISTED else telling).extend(llm.telling_names())
+        ordinary.extend(llm.ordinary_names())
+    names = Names(telling, ordinary)
     return Lineup(llms, tuple(llm for llm in llms.values() if llm.pk in drawn), names)

@@ -44,6 +44,13 @@ def test_a_new_name_is_hidden_at_once(orion, lyra):
     assert mask("I am Hydra 9B", lineup.current().names) == f"I am {MASK}"
 
 
+def test_a_name_from_imports_is_hidden_only_where_the_writer_speaks_of_itself(orion, register):
+    register("command", status="listed")
+    names = lineup.current().names
+    assert mask("Type the command below, then Orion 7B.", names) == f"Type the command below, then {MASK}."
+    assert mask("I am command", names) == f"I am {MASK}"
+
+
 def test_a_model_that_is_gone_is_gone(orion, lyra):
     lineup.current()
     lyra.delete()

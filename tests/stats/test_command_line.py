@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stats.__main__ import SHOWN_BAD_ROWS, main
+from stats.__main__ import main
 from stats.number_checks import MOST_RATED
+from stats.vote_options import SHOWN_BAD_ROWS
 
 ROOT = Path(__file__).parents[2]
 VOTES = "left,right,winner\n" + "x,y,left\n" * 6 + "y,x,left\n" * 3 + "x,y,tie\n" * 2 + "x,y,both_bad\n"

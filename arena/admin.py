@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from arena.models import Answer, Battle, Vote
+from arena.models import Answer, Battle, Vote, VoteImport
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
@@ -48,3 +48,9 @@ class VoteAdmin(ReadOnly):
     list_display = ("battle", "outcome", "created_at")
     list_filter = ("outcome", "created_at")
     search_fields = ("battle__id",)
+
+
+@admin.register(VoteImport)
+class VoteImportAdmin(ReadOnly):
+    list_display = ("name", "n_votes", "n_left_out", "began_at", "completed_at")
+    search_fields = ("name", "digest")

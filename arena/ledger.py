@@ -1,14 +1,15 @@
 """The only writer of pair counts. Always called inside the transaction that changes what is counted."""
 
-from collections import defaultdict
-from datetime import UTC, date
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from arena.models import PairCount, Vote
+from arena.models import ImportedVote, PairCount, Vote
 
 
 class Cell(NamedTuple):
@@ -50,9 +51,26 @@ def count(vote: Vote) -> None:
         )
 
 
+def count_imported(votes: Iterable[ImportedVote]) -> None:
+    """Add votes from elsewhere, whose pairs were drawn with no known probability. The cells are gone through in order,
+    so that two imports wait for each other rather than each for a cell that the other one holds."""
+    added = sorted(Counter(cell for vote in votes for cell in cells_of_imported(vote)).items())
+    rows = [PairCount(**cell._asdict()) for cell, _ in added]
+    PairCount.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+    for cell, n in added:
+        PairCount.objects.filter(**cell._asdict()).update(n=F("n") + n, updated_at=Now())
+
+
 def cells_of(vote: Vote) -> list[Cell]:
-    day = vote.created_at.astimezone(UTC).date()
-    return [Cell(PairCount.OVERALL, day, vote.battle.llm_a_id, vote.battle.llm_b_id, vote.outcome)]
+    return [_cell(vote.created_at, vote.battle.llm_a_id, vote.battle.llm_b_id, vote.outcome)]
+
+
+def cells_of_imported(vote: ImportedVote) -> list[Cell]:
+    return [_cell(vote.cast_at or vote.source.began_at, vote.llm_a_id, vote.llm_b_id, vote.outcome)]
+
+
+def _cell(at: datetime, left_id: int, right_id: int, outcome: str) -> Cell:
+    return Cell(PairCount.OVERALL, at.astimezone(UTC).date(), left_id, right_id, outcome)
 
 
 def recount() -> dict[Cell, Tally]:
@@ -61,6 +79,9 @@ def recount() -> dict[Cell, Tally]:
     for vote in Vote.objects.select_related("battle").iterator(chunk_size=2000):
         for cell in cells_of(vote):
             tallies[cell] = tallies[cell].plus(vote.battle.probability)
+    for imported in ImportedVote.objects.select_related("source").iterator(chunk_size=2000):
+        for cell in cells_of_imported(imported):
+            tallies[cell] = tallies[cell].plus(None)
     return dict(tallies)
 
 

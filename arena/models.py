@@ -204,6 +204,61 @@ class Vote(models.Model):
         return f"vote {self.outcome} on {self.battle_id}"
 
 
+class VoteImport(models.Model):
+    """A file of votes that were cast elsewhere. Known by the digest of its bytes: the same file is imported once."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=255)
+    reading = models.JSONField(default=dict)
+    """The columns and words it was read with: an import that was broken off goes on with the same, or not at all."""
+    llms = models.JSONField(default=dict)
+    """Its names of models, and the keys of those that they stand for."""
+    n_votes = models.PositiveBigIntegerField()
+    n_left_out = models.PositiveBigIntegerField()
+    """Rows that do not say who met whom, or who won."""
+    began_at = models.DateTimeField(db_default=Now())
+    completed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("import of votes")
+        verbose_name_plural = _("imports of votes")
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.digest[:8]}"
+
+
+class ImportedVote(models.Model):
+    """A vote from elsewhere: of a row in a file, not of a battle here. Like every vote it is final, never deleted."""
+
+    source = models.ForeignKey(VoteImport, models.PROTECT, related_name="votes")
+    row_number = models.PositiveBigIntegerField()
+    """From 1, the first after a header."""
+    llm_a = models.ForeignKey(LanguageModel, models.PROTECT, related_name="+")
+    llm_b = models.ForeignKey(LanguageModel, models.PROTECT, related_name="+")
+    outcome = models.CharField(max_length=8, choices=Outcome)
+    cast_at = models.DateTimeField(null=True)
+    """As the file says. Where it does not, the vote counts on the day its import began."""
+    voter_digest = models.CharField(max_length=64, blank=True)
+    """Keyed, of the file's own name for its voter. Empty where it has none."""
+    comparison_key = models.CharField(max_length=64, blank=True)
+    """The same for votes on the same two answers, whichever stood on the left: what people agree on with each other.
+    Empty where the file does not say on what a vote was cast."""
+
+    class Meta:
+        verbose_name = _("imported vote")
+        verbose_name_plural = _("imported votes")
+        constraints = [
+            models.UniqueConstraint(name="row_imported_once", fields=["source", "row_number"]),
+            models.CheckConstraint(
+                name="imported_vote_between_two_models", condition=~models.Q(llm_a=models.F("llm_b"))
+            ),
+            models.CheckConstraint(name="imported_outcome_known", condition=models.Q(outcome__in=Outcome.values)),
+        ]
+
+    def __str__(self) -> str:
+        return f"imported vote {self.outcome}, row {self.row_number} of {self.source_id}"
+
+
 class PairCountQuerySet(models.QuerySet["PairCount"]):
     def between_public_models(self) -> "PairCountQuerySet":
         return self.filter(left__visibility=Visibility.PUBLIC, right__visibility=Visibility.PUBLIC)

@@ -4,7 +4,7 @@ written. Each run is written whole or not at all, and the same files only once."
 import pickle
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -14,7 +14,6 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils.text import slugify
 
 from evaluation.aggregation import Metric, Summary, summarise
 from evaluation.benchmarks.base import Benchmark
@@ -34,10 +33,10 @@ from evaluation.scores import SampleScore
 from evaluation.scribe import headline_fields
 from llms.models import LanguageModel, Visibility
 from llms.sentences import Sentence, filled, mark
+from llms.slugs import slugs_for
 from llms.storable import storable
 
 ROWS_AT_ONCE: Final = 500
-LONGEST_SLUG: Final = 80
 LONGEST_ID: Final = 200
 """Of a sample, as the database has it."""
 
@@ -231,23 +230,13 @@ def _listed(examined: Examined, visibility: Visibility) -> tuple[LanguageModel, 
     if found:
         return found, False
     fields = {"name": name[:120], "source": examined.llm, "revision": examined.revision, "visibility": visibility}
-    for slug in _slugs(name):
+    for slug in slugs_for(name):
         llm, is_new = LanguageModel.objects.get_or_create(
             slug=slug, defaults={**fields, "status": LanguageModel.Status.LISTED}
         )
         if is_new or (llm.source == examined.llm and llm.status == LanguageModel.Status.LISTED):
             return llm, is_new
     raise AssertionError("slugs do not end")
-
-
-def _slugs(name: str) -> Iterator[str]:
-    """Free ones are found by counting on: other models may have the same last name."""
-    base = slugify(name.replace(".", "-").replace("@", "-"))[: LONGEST_SLUG - 6] or "imported"
-    yield base
-    n = 2
-    while True:
-        yield f"{base}-{n}"
-        n += 1
 
 
 def _saved(examined: Examined, llm: LanguageModel, requested_by: User | None) -> Run:

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
+from django.db.models.functions import Coalesce
 
-from arena.models import Answer, Vote
+from arena.models import Answer, ImportedVote, Vote
 from leaderboard.sources.votes import OUTCOMES, llms_of
 from llms.models import LanguageModel, Visibility
 from stats.comparisons import BoolArray, Comparisons
@@ -26,15 +27,15 @@ class SingleVotes(NamedTuple):
 
 
 class _Row(NamedTuple):
-    battle_id: UUID
+    battle_id: UUID | None
+    """None of a vote from elsewhere: it has no battle here, and so no answers whose style could be measured."""
     left_id: int
     right_id: int
     outcome: str
 
 
 def read(audience: Visibility, *, style: bool = False) -> SingleVotes:
-    cast = Vote.objects.order_by("created_at", "pk")
-    rows = [_Row(*row) for row in cast.values_list("battle_id", "battle__llm_a_id", "battle__llm_b_id", "outcome")]
+    rows = _rows()
     llms = llms_of(audience)  # after the votes, so that it knows the models of all of them
     position = {llm.pk: index for index, llm in enumerate(llms)}
     rows = [row for row in rows if row.left_id in position and row.right_id in position]
@@ -56,14 +57,30 @@ def read(audience: Visibility, *, style: bool = False) -> SingleVotes:
     )
 
 
+def _rows() -> list[_Row]:
+    """In the order in which they were cast, as far as it is known."""
+    cast = Vote.objects.order_by("created_at", "pk").values_list(
+        "created_at", "battle_id", "battle__llm_a_id", "battle__llm_b_id", "outcome"
+    )
+    elsewhere = ImportedVote.objects.annotate(at=Coalesce("cast_at", "source__began_at"))
+    imported = elsewhere.order_by("at", "source_id", "row_number").values_list("at", "llm_a_id", "llm_b_id", "outcome")
+    timed = [(at, _Row(battle, left, right, outcome)) for at, battle, left, right, outcome in cast]
+    timed += [(at, _Row(None, left, right, outcome)) for at, left, right, outcome in imported]
+    return [row for _, row in sorted(timed, key=lambda one: one[0])]
+
+
 def _style_of(rows: list[_Row]) -> StyleCounts:
     last = _last_attempts()
     sums = {side: _summed(last, side) for side in ("a", "b")}
     left, right = (
-        np.array([counts.get(row.battle_id, UNMEASURED) for row in rows], dtype=np.float64).reshape(-1, len(FEATURES))
+        np.array([_measured(row, counts) for row in rows], dtype=np.float64).reshape(-1, len(FEATURES))
         for counts in sums.values()
     )
     return StyleCounts(left, right)
+
+
+def _measured(row: _Row, counts: Mapping[UUID, Counts]) -> Counts:
+    return counts.get(row.battle_id, UNMEASURED) if row.battle_id else UNMEASURED
 
 
 def _last_attempts() -> dict[tuple[UUID, int, str], Counts]:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stats.workers import ROWS_PER_CHUNK, chunks, of_each_part
+from stats.workers import ROWS_PER_CHUNK, chunks
 
 N_OUTCOMES: Final = 4
 SMALL_TABLE: Final = 2**18  # entries that are worth having for few comparisons
@@ -25,16 +25,11 @@ def worth_a_table(n_items: int, n_comparisons: int) -> bool:
 def table(triple_at: Callable[[slice], Triple], n_rows: int, n_items: int) -> CountArray:
     """How often each outcome, left and right item come together in so many rows; shape (4, n_items, n_items).
 
-    `triple_at` is asked for one chunk of rows after the other, by two threads if there are many.
+    `triple_at` is asked for one chunk of rows after the other. By one thread: `add.at` keeps the interpreter to itself,
+    so that two threads took longer than one.
     """
     numbers = np.uint32 if n_rows <= np.iinfo(np.uint32).max else np.uint64  # half the memory is half the time
-
-    def of_part(rows: range) -> CountArray:
-        return _counted((triple_at(chunk) for chunk in chunks(rows)), n_items, np.dtype(numbers))
-
-    counted, *others = of_each_part(of_part, n_rows)
-    for other in others:
-        counted += other
+    counted = _counted((triple_at(chunk) for chunk in chunks(range(n_rows))), n_items, np.dtype(numbers))
     return counted.reshape(N_OUTCOMES, n_items, n_items)
 
 

@@ -66,7 +66,9 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS(_stored_words(stored)))
         if stored.n_unknown:
             self.stdout.write(
-                self.style.WARNING(f"  {stored.n_unknown} rows answer no published prompt, and are not in the run")
+                self.style.WARNING(
+                    f"  rows left out of the run, as they answer no published prompt: {stored.n_unknown}"
+                )
             )
 
     def _write(self, report: Report, benchmark: str, path: Path) -> None:

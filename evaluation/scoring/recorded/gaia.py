@@ -71,7 +71,6 @@ def _metrics(scored: Sequence[Scored], *, n_rows: int) -> dict[str, Any]:
     levels = sorted({one.level for one in scored if one.level})
     return {
         **_accuracy(scored),
-        "n_scored": len(scored),
         "n_errors": n_rows - len(scored),
         "n_repeated": len(tasks) - len(set(tasks)),
         "n_targets_of_punctuation": sum(_is_of_punctuation(one.target) for one in scored),
@@ -83,9 +82,9 @@ def _metrics(scored: Sequence[Scored], *, n_rows: int) -> dict[str, Any]:
 
 def _accuracy(scored: Sequence[Scored]) -> dict[str, float | None]:
     if not scored:
-        return {"accuracy": None, "accuracy_stderr": None, "n": 0}
+        return {"accuracy": None, "accuracy_stderr": None, "n_scored": 0}
     share = ratio_of_sums([float(one.is_correct) for one in scored], [1] * len(scored))
-    return {"accuracy": share.value, "accuracy_stderr": share.standard_error, "n": len(scored)}
+    return {"accuracy": share.value, "accuracy_stderr": share.standard_error, "n_scored": len(scored)}
 
 
 def _of_kind(scored: Sequence[Scored], kind: gaia.Kind) -> list[Scored]:

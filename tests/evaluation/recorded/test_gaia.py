@@ -133,7 +133,7 @@ def test_a_file_is_scored_in_its_order_with_its_levels(score):
     assert metrics["accuracy_stderr"] == pytest.approx(math.sqrt(0.3 / 5))
     assert {level: of["accuracy"] for level, of in metrics["levels"].items()} == {"1": 0.5, "2": 1, "3": 1}
     assert metrics["levels"]["2"]["accuracy_stderr"] is None
-    assert {kind: of["n"] for kind, of in metrics["kinds"].items()} == {"number": 2, "list": 1, "string": 2}
+    assert {kind: of["n_scored"] for kind, of in metrics["kinds"].items()} == {"number": 2, "list": 1, "string": 2}
     counts = ("n_scored", "n_errors", "n_repeated", "n_targets_of_punctuation", "n_responses_with_mark")
     assert [metrics[name] for name in counts] == [5, 0, 1, 1, 1]
 

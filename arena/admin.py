@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from arena.models import Answer, Battle, Vote, VoteImport
+from arena.models import Answer, Battle, Vote, VoteExclusion, VoteImport
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
@@ -54,3 +54,11 @@ class VoteAdmin(ReadOnly):
 class VoteImportAdmin(ReadOnly):
     list_display = ("name", "n_votes", "n_left_out", "began_at", "completed_at")
     search_fields = ("name", "digest")
+
+
+@admin.register(VoteExclusion)
+class VoteExclusionAdmin(ReadOnly):
+    """Made and ended by `manage.py exclude_votes`, which mends the counts as well."""
+
+    list_display = ("vote", "source", "reason", "excluded_at", "restored_at")
+    list_filter = ("reason",)

@@ -97,7 +97,7 @@ def _add(source: VoteImport, rows: list[ForeignVote]) -> int:
         here = set(source.votes.filter(row_number__range=between).values_list("row_number", flat=True))
         votes = [_vote(source, row) for row in rows if row.row_number not in here]
         ImportedVote.objects.bulk_create(votes)
-        ledger.count_imported(votes)
+        ledger.count_imported(source, votes)
     return len(votes)
 
 

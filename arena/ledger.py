@@ -10,7 +10,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from arena.models import ImportedVote, PairCount, Vote
+from arena.models import ImportedVote, PairCount, Vote, VoteExclusion, VoteExclusionQuerySet, VoteImport
 
 
 class Cell(NamedTuple):
@@ -38,6 +38,10 @@ class Tally(NamedTuple):
 NOTHING = Tally(0, 0.0, 0.0)
 
 
+class NothingToDo(Exception):
+    """It is as was asked for already. A sentence for whoever asked."""
+
+
 def count(vote: Vote) -> None:
     """Add a vote to its cells. A new cell may be made by two transactions at once: the loser finds the winner's."""
     added = NOTHING.plus(vote.battle.probability)
@@ -52,26 +56,73 @@ def count(vote: Vote) -> None:
         )
 
 
-def count_imported(votes: Iterable[ImportedVote]) -> None:
-    """Add votes from elsewhere, whose pairs were drawn with no known probability."""
-    added = Counter(cell for vote in votes for cell in cells_of_imported(vote))
-    rows = [PairCount(**cell._asdict()) for cell in sorted(added)]
-    PairCount.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
-    _add(added)
+def count_imported(source: VoteImport, votes: Iterable[ImportedVote]) -> None:
+    """Add votes from elsewhere, unless their file is excluded. Whoever calls has locked its row."""
+    if not VoteExclusion.objects.in_force().filter(source=source).exists():
+        _change(_tallied(votes))
 
 
-def _add(added: Mapping[Cell, int]) -> None:
-    """To cells that exist, in order: two imports then wait for each other, rather than each for a cell that the other
+@transaction.atomic
+def exclude(counted: Vote | VoteImport, *, reason: str, note: str = "") -> VoteExclusion:
+    """From now on it counts no more. Raises NothingToDo."""
+    _lock(counted)
+    if _exclusions_of(counted).in_force().exists():
+        raise NothingToDo(f"The {counted} is left out already.")
+    exclusion = VoteExclusion.objects.create(
+        vote=counted if isinstance(counted, Vote) else None,
+        source=counted if isinstance(counted, VoteImport) else None,
+        reason=reason,
+        note=note,
+    )
+    _change(_tallies_of(counted), sign=-1)
+    return exclusion
+
+
+@transaction.atomic
+def restore(excluded: Vote | VoteImport) -> None:
+    """It counts again. Raises NothingToDo."""
+    _lock(excluded)
+    if not _exclusions_of(excluded).in_force().update(restored_at=Now()):
+        raise NothingToDo(f"The {excluded} is not left out.")
+    _change(_tallies_of(excluded))
+
+
+def _lock(counted: Vote | VoteImport) -> None:
+    rows = Vote.objects if isinstance(counted, Vote) else VoteImport.objects
+    rows.select_for_update().get(pk=counted.pk)
+
+
+def _exclusions_of(counted: Vote | VoteImport) -> VoteExclusionQuerySet:
+    rows = VoteExclusion.objects.all()
+    return rows.filter(vote=counted) if isinstance(counted, Vote) else rows.filter(source=counted)
+
+
+def _tallies_of(counted: Vote | VoteImport) -> dict[Cell, Tally]:
+    if isinstance(counted, Vote):
+        return {cell: NOTHING.plus(counted.battle.probability) for cell in cells_of(counted)}
+    return _tallied(counted.votes.select_related("source").iterator(chunk_size=2000))
+
+
+def _tallied(votes: Iterable[ImportedVote]) -> dict[Cell, Tally]:
+    """Their pairs were drawn with no known probability."""
+    return {cell: Tally(n, 0.0, 0.0) for cell, n in Counter(c for v in votes for c in cells_of_imported(v)).items()}
+
+
+def _change(tallies: Mapping[Cell, Tally], *, sign: int = 1) -> None:
+    """Cell by cell in order: two who change many then wait for each other, rather than each for a cell that the other
     one holds. There may be as many as votes, and to put each statement together takes ten times as long as the rest."""
+    rows = [PairCount(**cell._asdict()) for cell in sorted(tallies)]
+    PairCount.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
     ops = connection.ops
     now = ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
         cursor.executemany(
-            "UPDATE arena_paircount SET n = n + %s, updated_at = %s"
+            "UPDATE arena_paircount SET n = n + %s, sum_inverse_probability = sum_inverse_probability + %s,"
+            " sum_inverse_probability_squared = sum_inverse_probability_squared + %s, updated_at = %s"
             " WHERE category = %s AND day = %s AND left_id = %s AND right_id = %s AND outcome = %s",
             [
-                (n, now, cell.category, ops.adapt_datefield_value(cell.day), cell.left_id, cell.right_id, cell.outcome)
-                for cell, n in sorted(added.items())
+                (*(sign * part for part in tally), now, cell[0], ops.adapt_datefield_value(cell.day), *cell[2:])
+                for cell, tally in sorted(tallies.items())
             ],
         )
 
@@ -89,12 +140,12 @@ def _cell(at: datetime, left_id: int, right_id: int, outcome: str) -> Cell:
 
 
 def recount() -> dict[Cell, Tally]:
-    """The counts as the votes themselves give them."""
+    """The counts as the votes themselves give them, those that are excluded left out."""
     tallies: dict[Cell, Tally] = defaultdict(lambda: NOTHING)
-    for vote in Vote.objects.select_related("battle").iterator(chunk_size=2000):
+    for vote in Vote.objects.countable().select_related("battle").iterator(chunk_size=2000):
         for cell in cells_of(vote):
             tallies[cell] = tallies[cell].plus(vote.battle.probability)
-    for imported in ImportedVote.objects.select_related("source").iterator(chunk_size=2000):
+    for imported in ImportedVote.objects.countable().select_related("source").iterator(chunk_size=2000):
         for cell in cells_of_imported(imported):
             tallies[cell] = tallies[cell].plus(None)
     return dict(tallies)

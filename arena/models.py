@@ -180,6 +180,11 @@ class Answer(models.Model):
         return self.state == AnswerState.COMPLETE or (self.state == AnswerState.STOPPED and bool(self.shown_text))
 
 
+class VoteQuerySet(models.QuerySet["Vote"]):
+    def countable(self) -> "VoteQuerySet":
+        return self.exclude(pk__in=VoteExclusion.objects.in_force().filter(vote__isnull=False).values("vote"))
+
+
 class Vote(models.Model):
     """Final, and never deleted. One for each battle, by the database's own word."""
 
@@ -192,6 +197,8 @@ class Vote(models.Model):
 
     is_new = False
     """Only on the object that made the row."""
+
+    objects = VoteQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("vote")
@@ -227,6 +234,11 @@ class VoteImport(models.Model):
         return f"{self.name} {self.digest[:8]}"
 
 
+class ImportedVoteQuerySet(models.QuerySet["ImportedVote"]):
+    def countable(self) -> "ImportedVoteQuerySet":
+        return self.exclude(source__in=VoteExclusion.objects.in_force().filter(source__isnull=False).values("source"))
+
+
 class ImportedVote(models.Model):
     """A vote from elsewhere: of a row in a file, not of a battle here. Like every vote it is final, never deleted."""
 
@@ -244,6 +256,8 @@ class ImportedVote(models.Model):
     """The same for votes on the same two answers, whichever stood on the left: what people agree on with each other.
     Empty where the file does not say on what a vote was cast."""
 
+    objects = ImportedVoteQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("imported vote")
         verbose_name_plural = _("imported votes")
@@ -257,6 +271,53 @@ class ImportedVote(models.Model):
 
     def __str__(self) -> str:
         return f"imported vote {self.outcome}, row {self.row_number} of {self.source_id}"
+
+
+class VoteExclusionQuerySet(models.QuerySet["VoteExclusion"]):
+    def in_force(self) -> "VoteExclusionQuerySet":
+        return self.filter(restored_at=None)
+
+
+class VoteExclusion(models.Model):
+    """That a vote, or all of an imported file, does not count, since when and why. Never deleted: what counts again has
+    the time of that in its row. Written by `arena.ledger` alone."""
+
+    class Reason(models.TextChoices):
+        TEST = "test", _("cast as a test")
+        DUPLICATE = "duplicate", _("counted elsewhere already")
+        NOT_A_PERSON = "not_a_person", _("not cast by a person")
+        STAFF = "staff", _("cast by somebody who made one of the models")
+        MISTAKE = "mistake", _("cast or imported by mistake")
+
+    vote = models.ForeignKey(Vote, models.PROTECT, null=True, related_name="exclusions")
+    source = models.ForeignKey(VoteImport, models.PROTECT, null=True, related_name="exclusions")
+    reason = models.CharField(max_length=16, choices=Reason)
+    note = models.TextField(blank=True)
+    """For administrators."""
+    excluded_at = models.DateTimeField(db_default=Now())
+    restored_at = models.DateTimeField(null=True)
+
+    objects = VoteExclusionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("exclusion of votes")
+        verbose_name_plural = _("exclusions of votes")
+        constraints = [
+            models.CheckConstraint(
+                name="exclusion_of_one_thing",
+                condition=models.Q(vote__isnull=True, source__isnull=False)
+                | models.Q(vote__isnull=False, source__isnull=True),
+            ),
+            models.UniqueConstraint(
+                name="vote_excluded_once", fields=["vote"], condition=models.Q(restored_at__isnull=True)
+            ),
+            models.UniqueConstraint(
+                name="import_excluded_once", fields=["source"], condition=models.Q(restored_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {f'vote {self.vote_id}' if self.vote_id else f'import {self.source_id}'}"
 
 
 class PairCountQuerySet(models.QuerySet["PairCount"]):

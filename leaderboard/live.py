@@ -36,7 +36,11 @@ def refresh(audience: Visibility) -> bool:
     ratings = _ratings(board, source, fit, uncertainty, pairwise_rank_ranges(uncertainty))
     with transaction.atomic():
         won = LiveBoard.objects.filter(pk=board.pk, mark=board.mark).update(
-            mark=mark, computed_at=timezone.now(), n_votes=int(source.counts.n_comparisons), converged=fit.converged
+            mark=mark,
+            computed_at=timezone.now(),
+            n_votes=int(source.counts.n_comparisons),
+            n_left_out=votes.left_out(audience),
+            converged=fit.converged,
         )
         if not won:
             return False

@@ -23,6 +23,8 @@ class LiveBoard(models.Model):
     """How far the ledger was when this was computed. A tick computes again when the ledger has another."""
     computed_at = models.DateTimeField(null=True)
     n_votes = models.PositiveBigIntegerField(default=0)
+    n_left_out = models.JSONField(default=dict)
+    """Of votes between the models of this audience: how many do not count, by the reason's code."""
     converged = models.BooleanField(default=True)
     runs_mark = models.CharField(max_length=120, blank=True)
     """As `mark`, of the runs of benchmarks."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext_lazy as _
 from typing_extensions import TypedDict  # pydantic reads it, and needs this one before Python 3.12
 
+from arena.models import VoteExclusion
 from leaderboard.models import BenchmarkColumn, BenchmarkScore, LiveBoard, LiveRating
 from llms.models import LanguageModel, Visibility
 from llms.translations import translated
@@ -78,6 +79,13 @@ class Table(NamedTuple):
     n_more_columns: int
 
 
+class LeftOut(NamedTuple):
+    """Votes that do not count, for one reason."""
+
+    reason: str
+    n: int
+
+
 class ExportScore(TypedDict):
     benchmark: str
     metric: str
@@ -124,6 +132,13 @@ def table_of(board: LiveBoard, *, n_columns: int | None = MOST_COLUMNS) -> Table
     reference = _percent(_mean_rating(lines), low, high) if ends else None
     heads = [Head(column, translated(column.summary)) for column in shown]
     return Table(rows, reference, heads, len(columns) - len(shown))
+
+
+def left_out_of(board: LiveBoard) -> list[LeftOut]:
+    """Most votes first."""
+    labels = dict(VoteExclusion.Reason.choices)
+    counted = sorted(board.n_left_out.items(), key=lambda one: (-one[1], one[0]))
+    return [LeftOut(str(labels.get(code, code)), n) for code, n in counted]
 
 
 def export_rows(board: LiveBoard) -> list[ExportRow]:

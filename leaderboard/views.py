@@ -10,7 +10,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from leaderboard.models import LiveBoard
-from leaderboard.tables import MOST_COLUMNS, ExportRow, export_rows, table_of
+from leaderboard.tables import MOST_COLUMNS, ExportRow, export_rows, left_out_of, table_of
 
 SCORE_PARTS: Final = (("", "value"), ("/lower", "lower"), ("/upper", "upper"), ("/n", "n_samples"), ("/run", "run"))
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -24,6 +24,7 @@ def board(request: HttpRequest) -> HttpResponse:
     context = {
         "board": found,
         "table": table_of(found, n_columns=None if all_columns else MOST_COLUMNS) if found else None,
+        "left_out": left_out_of(found) if found else [],
         "query": "columns=all&fragment" if all_columns else "fragment",
         "preliminary_votes": settings.PRELIMINARY_VOTES,
     }

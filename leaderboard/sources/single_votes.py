@@ -59,10 +59,12 @@ def read(audience: Visibility, *, style: bool = False) -> SingleVotes:
 
 def _rows() -> list[_Row]:
     """In the order in which they were cast, as far as it is known."""
-    cast = Vote.objects.order_by("created_at", "pk").values_list(
-        "created_at", "battle_id", "battle__llm_a_id", "battle__llm_b_id", "outcome"
+    cast = (
+        Vote.objects.countable()
+        .order_by("created_at", "pk")
+        .values_list("created_at", "battle_id", "battle__llm_a_id", "battle__llm_b_id", "outcome")
     )
-    elsewhere = ImportedVote.objects.annotate(at=Coalesce("cast_at", "source__began_at"))
+    elsewhere = ImportedVote.objects.countable().annotate(at=Coalesce("cast_at", "source__began_at"))
     imported = elsewhere.order_by("at", "source_id", "row_number").values_list("at", "llm_a_id", "llm_b_id", "outcome")
     timed = [(at, _Row(battle, left, right, outcome)) for at, battle, left, right, outcome in cast]
     timed += [(at, _Row(None, left, right, outcome)) for at, left, right, outcome in imported]

@@ -1,12 +1,13 @@
 """Votes as the numerics want them: from the ledger's pair counts, never from the votes themselves."""
 
 import zlib
+from collections import Counter
 from typing import NamedTuple
 
-from django.db.models import Max, Q, Sum
+from django.db.models import Count, Max, Q, Sum
 
 from arena.models import Outcome as VoteOutcome
-from arena.models import PairCount, PairCountQuerySet
+from arena.models import PairCount, PairCountQuerySet, VoteExclusion
 from llms.models import LanguageModel, LanguageModelQuerySet, Visibility
 from stats.comparisons import Outcome, PairCounts
 
@@ -47,13 +48,24 @@ def read(audience: Visibility, *, category: str = PairCount.OVERALL) -> VoteSour
     return VoteSource(llms, PairCounts.from_cells(between_known, n_items=len(llms)))
 
 
+def left_out(audience: Visibility) -> dict[str, int]:
+    """How many votes between the models of this board do not count, by the code of the reason."""
+    found: Counter[str] = Counter()
+    for pair in ("vote__battle", "source__votes"):
+        sides = {f"{pair}__llm_{side}__visibility": Visibility.PUBLIC for side in ("a", "b")}
+        shown = sides if audience == Visibility.PUBLIC else {f"{pair}__isnull": False}
+        excluded = VoteExclusion.objects.in_force().filter(**shown)  # in one call, so that it means the same votes
+        found.update(dict(excluded.values_list("reason").annotate(Count(pair)).order_by()))
+    return dict(sorted(found.items()))
+
+
 def llms_of(audience: Visibility) -> list[LanguageModel]:
     """The models of this board, in the order of all that is counted for it."""
     return list(_llms(audience))
 
 
 def _cells(audience: Visibility, category: str = PairCount.OVERALL) -> PairCountQuerySet:
-    cells = PairCount.objects.filter(category=category)
+    cells = PairCount.objects.filter(category=category, n__gt=0)  # all that was counted in one may be excluded
     return cells if audience == Visibility.INTERNAL else cells.between_public_models()
 
 

@@ -90,8 +90,8 @@ def test_an_import_that_broke_off_goes_on(votes_of, monkeypatch):
     counted = ledger.count_imported
     calls = []
 
-    def broken(votes):
-        counted(votes)
+    def broken(source, votes):
+        counted(source, votes)
         calls.append(votes)
         if len(calls) == 3:
             raise KeyboardInterrupt

@@ -8,7 +8,8 @@ import math
 import pytest
 from django.core.management import call_command
 
-from arena.models import ImportedVote, Standing
+from arena import ledger
+from arena.models import ImportedVote, Standing, VoteImport
 from leaderboard import live
 from leaderboard.models import LiveBoard, LiveRating
 from leaderboard.sources import single_votes
@@ -99,3 +100,32 @@ def test_votes_from_elsewhere_have_no_style_and_come_in_the_order_of_their_times
     assert outcomes[0] == Outcome.TIE, "the file says that it is old"
     assert outcomes[2] == Outcome.RIGHT, "the file does not say when: it comes after what was cast before the import"
     assert single_votes.read(PUBLIC, style=True).n_unmeasured == 3
+
+
+@pytest.fixture
+def excluded(tmp_path, voted, orion, lyra):
+    """A vote, and a file of which one vote of three is about an internal model."""
+    path = write_file(tmp_path, "v.csv", "left,right,winner\n" + "Orion 7B,Lyra 13B,tie\n" * 2 + "Orion 7B,New,left\n")
+    call_command("import_votes", str(path))
+    ledger.exclude(VoteImport.objects.get(), reason="duplicate")
+    ledger.exclude(voted("a").vote, reason="test")
+    voted("b")
+    live.refresh_all()
+
+
+def test_the_boards_say_how_many_votes_they_leave_out_and_why(excluded, rana, sign_in, client):
+    boards = {board.audience: (board.n_votes, board.n_left_out) for board in LiveBoard.objects.all()}
+    assert boards == {PUBLIC: (1, {"duplicate": 2, "test": 1}), INTERNAL: (1, {"duplicate": 3, "test": 1})}
+    for reader, n in ((client, 2), (sign_in(rana), 3)):
+        page = reader.get("/leaderboard/").content.decode()
+        assert f"Votes left out: {n} counted elsewhere already, 1 cast as a test" in page
+        assert reader.get("/api/v1/leaderboard").json()["n_left_out"] == {"duplicate": n, "test": 1}
+
+
+def test_what_counts_again_is_not_said_to_be_left_out(excluded, client):
+    ledger.restore(VoteImport.objects.get())
+    live.refresh_all()
+
+    page = client.get("/leaderboard/").content.decode()
+    assert "Votes left out: 1 cast as a test" in page
+    assert LiveBoard.objects.get(audience=PUBLIC).n_votes == 3

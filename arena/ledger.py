@@ -1,16 +1,24 @@
 """The only writer of pair counts. Always called inside the transaction that changes what is counted."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from arena.models import ImportedVote, PairCount, Vote, VoteExclusion, VoteExclusionQuerySet, VoteImport
+from arena.models import (
+    ImportedVote,
+    ImportedVoteQuerySet,
+    PairCount,
+    Vote,
+    VoteExclusion,
+    VoteExclusionQuerySet,
+    VoteImport,
+)
 
 
 class Cell(NamedTuple):
@@ -59,7 +67,8 @@ def count(vote: Vote) -> None:
 def count_imported(source: VoteImport, votes: Iterable[ImportedVote]) -> None:
     """Add votes from elsewhere, unless their file is excluded. Whoever calls has locked its row."""
     if not VoteExclusion.objects.in_force().filter(source=source).exists():
-        _change(_tallied(votes))
+        rows = (_Row(vote.cast_at or source.began_at, vote.llm_a_id, vote.llm_b_id, vote.outcome) for vote in votes)
+        _change(_tallied(rows))
 
 
 @transaction.atomic
@@ -100,19 +109,35 @@ def _exclusions_of(counted: Vote | VoteImport) -> VoteExclusionQuerySet:
 def _tallies_of(counted: Vote | VoteImport) -> dict[Cell, Tally]:
     if isinstance(counted, Vote):
         return {cell: NOTHING.plus(counted.battle.probability) for cell in cells_of(counted)}
-    return _tallied(counted.votes.select_related("source").iterator(chunk_size=2000))
+    return _tallied(_rows_of(counted.votes.all()))
 
 
-def _tallied(votes: Iterable[ImportedVote]) -> dict[Cell, Tally]:
+class _Row(NamedTuple):
+    """Of an imported vote, no more than is counted: there may be millions."""
+
+    at: datetime
+    left_id: int
+    right_id: int
+    outcome: str
+
+
+def _rows_of(votes: ImportedVoteQuerySet) -> Iterator[_Row]:
+    rows = votes.annotate(at=Coalesce("cast_at", "source__began_at"))
+    for row in rows.values_list("at", "llm_a_id", "llm_b_id", "outcome").iterator(chunk_size=2000):
+        yield _Row(*row)
+
+
+def _tallied(rows: Iterable[_Row]) -> dict[Cell, Tally]:
     """Their pairs were drawn with no known probability."""
-    return {cell: Tally(n, 0.0, 0.0) for cell, n in Counter(c for v in votes for c in cells_of_imported(v)).items()}
+    return {cell: Tally(n, 0.0, 0.0) for cell, n in Counter(cell for row in rows for cell in _cells(*row)).items()}
 
 
 def _change(tallies: Mapping[Cell, Tally], *, sign: int = 1) -> None:
     """Cell by cell in order: two who change many then wait for each other, rather than each for a cell that the other
     one holds. There may be as many as votes, and to put each statement together takes ten times as long as the rest."""
-    rows = [PairCount(**cell._asdict()) for cell in sorted(tallies)]
-    PairCount.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+    if sign > 0:  # what is taken away was counted, so that its cells are there
+        rows = [PairCount(**cell._asdict()) for cell in sorted(tallies)]
+        PairCount.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
     ops = connection.ops
     now = ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
@@ -128,15 +153,11 @@ def _change(tallies: Mapping[Cell, Tally], *, sign: int = 1) -> None:
 
 
 def cells_of(vote: Vote) -> list[Cell]:
-    return [_cell(vote.created_at, vote.battle.llm_a_id, vote.battle.llm_b_id, vote.outcome)]
+    return _cells(vote.created_at, vote.battle.llm_a_id, vote.battle.llm_b_id, vote.outcome)
 
 
-def cells_of_imported(vote: ImportedVote) -> list[Cell]:
-    return [_cell(vote.cast_at or vote.source.began_at, vote.llm_a_id, vote.llm_b_id, vote.outcome)]
-
-
-def _cell(at: datetime, left_id: int, right_id: int, outcome: str) -> Cell:
-    return Cell(PairCount.OVERALL, at.astimezone(UTC).date(), left_id, right_id, outcome)
+def _cells(at: datetime, left_id: int, right_id: int, outcome: str) -> list[Cell]:
+    return [Cell(PairCount.OVERALL, at.astimezone(UTC).date(), left_id, right_id, outcome)]
 
 
 def recount() -> dict[Cell, Tally]:
@@ -145,8 +166,8 @@ def recount() -> dict[Cell, Tally]:
     for vote in Vote.objects.countable().select_related("battle").iterator(chunk_size=2000):
         for cell in cells_of(vote):
             tallies[cell] = tallies[cell].plus(vote.battle.probability)
-    for imported in ImportedVote.objects.countable().select_related("source").iterator(chunk_size=2000):
-        for cell in cells_of_imported(imported):
+    for row in _rows_of(ImportedVote.objects.countable()):
+        for cell in _cells(*row):
             tallies[cell] = tallies[cell].plus(None)
     return dict(tallies)
 

@@ -10,6 +10,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from evaluation import wording
+from evaluation.instruction_pages import Followed, followed_of
 from evaluation.models import Run, SampleResult
 from evaluation.records import choices_of, number
 from evaluation.run_lines import RunLine, lines_of
@@ -58,6 +59,10 @@ class SampleLine:
     @property
     def bits(self) -> str:
         return bits_per_byte(self.sample)
+
+    @property
+    def followed(self) -> Followed | None:
+        return followed_of(self.sample)
 
 
 def _named(sample: SampleResult, what: object) -> str:

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, St
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
-from evaluation import sample_lists, sample_pages
+from evaluation import instruction_pages, sample_lists, sample_pages
 from evaluation.models import Run, SampleResult
 from evaluation.permissions import opens_samples
 from evaluation.run_views import context_of, rendered, visible_run
@@ -43,6 +43,7 @@ def samples(request: HttpRequest, run_id: int) -> HttpResponse:
         "verdicts": sample_lists.verdicts_of(run),
         "subjects": sample_lists.subjects_of(run),
         "has_choices": any(sample.choices for sample in page.samples),
+        "has_instructions": any(instruction_pages.followed_of(sample) for sample in page.samples),
         "has_verdicts": any(sample.is_right is not None for sample in page.samples),
     }
     return rendered(request, "evaluation/samples.html", context)
@@ -67,6 +68,7 @@ def sample(request: HttpRequest, run_id: int, place: int) -> HttpResponse:
         "after_place": None if beside.after is None else beside.after + 1,
         "list_after": found.index - 1,
         "choices": sample_pages.choices(found),
+        "instructions": instruction_pages.instructions(found),
         "prompts": sample_pages.prompts(found, marked=marked),
         "marked": marked,
         "sample_error": sample_pages.error_of(found),

@@ -100,6 +100,19 @@ class Sample:
         return Shot(question, self.choices[self.target], self.delimiter)
 
 
+class Explained(NamedTuple):
+    """One instruction of a sample, and why an answer follows it or does not."""
+
+    kind: str
+    words: str
+    """What is asked for."""
+    is_followed: bool
+    """By the answer as it is."""
+    reason: str
+    is_followed_loosely: bool
+    loose_reason: str
+
+
 class Subjects(NamedTuple):
     """A benchmark in parts: which group each subject is in."""
 
@@ -151,6 +164,10 @@ class Benchmark(ABC):
     def judged(self, sample: Sample, answer: str) -> Mapping[str, float]:
         """The values of an answer that was generated."""
         raise NotImplementedError(f"{self.name} is not scored by what a model writes")
+
+    def explained(self, sample: Sample, answer: str) -> tuple[Explained, ...]:
+        """What `judged` counts, instruction by instruction. Raises BadRow."""
+        return ()
 
     def description(self, sample: Sample) -> str:
         """What stands before the shots."""

@@ -10,11 +10,13 @@ and without its first or last line or its stars (loose).
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
-from evaluation.benchmarks.base import Benchmark, Capability, Card, HubFiles, Method, Options, Sample
+from evaluation.benchmarks.base import Benchmark, Capability, Card, Explained, HubFiles, Method, Options, Sample
 from evaluation.benchmarks.rows import Row
 from evaluation.prompts import Template
 from evaluation.scoring.instructions.checking import followed, instructions_of
+from evaluation.scoring.instructions.descriptions import described
 from evaluation.scoring.instructions.rows import prompt_of
 from llms.chat import SamplingParams
 from llms.sentences import mark
@@ -73,8 +75,7 @@ class Ifeval(Benchmark):
         return str(row["key"])
 
     def judged(self, sample: Sample, answer: str) -> Mapping[str, float]:
-        kinds = [kind for kind, _ in sample.instructions]
-        found = followed(instructions_of(kinds, [json.loads(given) for _, given in sample.instructions]), answer)
+        found = followed(instructions_of(*_kinds_and_arguments(sample)), answer)
         strict = [verdict.is_followed for verdict in found.strict]
         loose = [verdict.is_followed for verdict in found.loose]
         return {
@@ -84,3 +85,13 @@ class Ifeval(Benchmark):
             "n_loose": float(sum(loose)),
             "n_instructions": float(len(strict)),
         }
+
+    def explained(self, sample: Sample, answer: str) -> tuple[Explained, ...]:
+        kinds, arguments = _kinds_and_arguments(sample)
+        found = followed(instructions_of(kinds, arguments), answer)
+        rows = zip(kinds, described(kinds, arguments), found.strict, found.loose, strict=True)
+        return tuple(Explained(kind, words, *strict, *loose) for kind, words, strict, loose in rows)
+
+
+def _kinds_and_arguments(sample: Sample) -> tuple[list[str], list[Mapping[str, Any]]]:
+    return [kind for kind, _ in sample.instructions], [json.loads(given) for _, given in sample.instructions]

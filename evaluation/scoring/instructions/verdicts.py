@@ -42,10 +42,13 @@ class Amount(NamedTuple):
     relation: Relation
     n: int
 
+    @property
+    def asked(self) -> Sentence:
+        return filled(ASKED[self.relation], n=self.n)
+
     def verdict(self, found: int, what: Sentence) -> Verdict:
         words = mark("%(what)s: %(found)s found, %(asked)s asked for")
-        asked = filled(ASKED[self.relation], n=self.n)
-        return Verdict(HOLDS[self.relation](found, self.n), filled(words, what=what, found=found, asked=asked))
+        return Verdict(HOLDS[self.relation](found, self.n), filled(words, what=what, found=found, asked=self.asked))
 
 
 def quoted(word: str) -> Sentence:

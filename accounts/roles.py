@@ -47,6 +47,8 @@ _MANAGE = {
     "evaluation.delete_privatebenchmark",
     "arena.view_battle",
     "arena.view_vote",
+    "arena.view_voteimport",
+    "arena.view_voteexclusion",
     "accounts.view_apitoken",
     "accounts.change_apitoken",
     "auth.add_user",

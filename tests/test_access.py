@@ -17,7 +17,7 @@ from accounts import tokens
 from accounts.roles import Scope
 from arena import battles, voters
 from arena.battles import Participant
-from arena.models import Answer, Battle
+from arena.models import Answer, Battle, VoteExclusion, VoteImport
 from leaderboard import live
 from llms.models import Endpoint, Visibility
 from tests.conftest import as_voter
@@ -42,6 +42,7 @@ def site(orion, lyra, register, stranger, begin, finish, vera, rana, adem) -> di
 
     voted = voted_with(stranger)
     internal = voted_with(stranger, a=nova)
+    source = VoteImport.objects.create(digest="0" * 64, name="votes.csv", n_votes=0, n_left_out=0)
     live.refresh_all()
     superuser = User.objects.create_superuser("sude", password="correct horse battery")
     return {
@@ -49,6 +50,8 @@ def site(orion, lyra, register, stranger, begin, finish, vera, rana, adem) -> di
         "voted battle": voted.pk,
         "voted internal battle": internal.pk,
         "vote": voted.vote.pk,
+        "import of votes": source.pk,
+        "exclusion": VoteExclusion.objects.create(source=source, reason="test").pk,
         "internal model": nova.pk,
         "endpoint": Endpoint.objects.create(name="lab", base_url="http://127.0.0.1:8000/v1").pk,
         "token of another": tokens.issue(superuser, name="hers", scopes=[Scope.READ]).token.pk,

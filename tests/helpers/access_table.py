@@ -209,6 +209,8 @@ TABLE = [
     of_the_admin("llms_endpoint_history", 200, "endpoint"),
     *read_only("arena_battle", "voted battle"),
     *read_only("arena_vote", "vote"),
+    *read_only("arena_voteimport", "import of votes"),
+    *read_only("arena_voteexclusion", "exclusion"),
     *read_only("auth_group", "group"),
     *read_only("evaluation_run", "run"),
     of_the_admin("accounts_apitoken_changelist", 200),

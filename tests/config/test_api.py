@@ -74,6 +74,7 @@ def test_before_the_first_vote_the_board_is_empty_and_says_so(client):
         "audience": "public",
         "computed_at": None,
         "n_votes": 0,
+        "n_left_out": {},
         "converged": True,
         "rows": [],
     }

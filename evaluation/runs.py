@@ -279,18 +279,18 @@ def _conclude(run: Run, scribe: Scribe, failure: str) -> None:
         case Halt.LOST:
             logger.warning("run %s is no longer ours; stopped", run.pk)
         case _ if failure:
-            _leave(run, Run.Status.FAILED, error=failure, finished_at=Now())
+            _leave(run, Run.Status.FAILED, error=failure, finished_at=Now(), **scribe.tally())
             note(run, filled(mark("failed: %(why)s"), why=failure))
         case _ if scribe.n_stored == run.n_samples:
             _succeed(run, scribe)
         case Halt.PAUSE | Halt.CANCEL:
-            _leave_as_wanted(run, filled(RESUMED, n=scribe.n_stored, total=run.n_samples))
+            _leave_as_wanted(run, scribe, filled(RESUMED, n=scribe.n_stored, total=run.n_samples))
         case Halt.SHUTDOWN:
-            _leave_as_wanted(run, filled(mark("put back into the queue: its worker was stopped")))
+            _leave_as_wanted(run, scribe, filled(mark("put back into the queue: its worker was stopped")))
         case _:
             words = mark("Only %(n)s of %(total)s samples came back. Resume it, which asks for the others again.")
             failure = filled(words, n=scribe.n_stored, total=run.n_samples)
-            _leave(run, Run.Status.FAILED, error=failure, finished_at=Now())
+            _leave(run, Run.Status.FAILED, error=failure, finished_at=Now(), **scribe.tally())
 
 
 def _succeed(run: Run, scribe: Scribe) -> None:
@@ -345,8 +345,9 @@ def _take_back(run: Run) -> None:
         note(run, filled(words, n=run.n_done))
 
 
-def _leave_as_wanted(run: Run, words_if_queued: Sentence) -> None:
+def _leave_as_wanted(run: Run, scribe: Scribe, words_if_queued: Sentence) -> None:
     """People may have changed their minds since the scribe heard them, and may do so again while this reads."""
+    counted = scribe.tally()
     while (wanted := _held(run).values_list("wanted", flat=True).first()) is not None:
         changes: dict[str, Any] = {"status": Run.Status.QUEUED, "epoch": F("epoch") + 1, "hinted_at": None}
         words = words_if_queued
@@ -354,7 +355,7 @@ def _leave_as_wanted(run: Run, words_if_queued: Sentence) -> None:
             changes, words = {"status": Run.Status.PAUSED}, filled(mark("paused"))
         elif wanted == Run.Wanted.CANCEL:
             changes, words = {"status": Run.Status.CANCELLED, "finished_at": Now()}, filled(mark("cancelled"))
-        if _held(run).filter(wanted=wanted).update(**changes):
+        if _held(run).filter(wanted=wanted).update(**changes, **counted):
             note(run, words)
             return
 

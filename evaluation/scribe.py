@@ -68,6 +68,7 @@ class Scribe:
         self._heard_at = time.monotonic()
         self._scoring_since: float | None = None
         self._summary_due = 0.0
+        self._n_summarised = 0
         self.halt: Halt | None = None
 
     # --- for the thread that computes
@@ -107,6 +108,11 @@ class Scribe:
 
     def summary(self) -> Summary | None:
         return summarise(self._prepared.benchmark, self._scores) if self._prepared else None
+
+    def tally(self) -> dict[str, Any]:
+        """Fields of the run: the metric of all that is stored. None of them where nothing is."""
+        summary = self.summary() if self._scores else None
+        return headline_fields(summary) if summary else {}
 
     @property
     def n_stored(self) -> int:
@@ -170,8 +176,9 @@ class Scribe:
         if self._scoring_since is not None:
             changes |= {"n_done": len(self._scores) + len(batch), "seconds": self.seconds}
             changes["n_characters_done"] = self._n_characters + self._characters_of(batch)
+            changes |= self._so_far()
         if batch:
-            changes |= {"n_losses": 0, "n_cached": self._n_cached()} | self._so_far()
+            changes |= {"n_losses": 0, "n_cached": self._n_cached()}
         held = Run.objects.filter(pk=self._run.pk, epoch=self._run.epoch, status=Run.Status.RUNNING)
         return held.values_list("wanted", flat=True).get() if held.update(**changes) else None
 
@@ -198,13 +205,13 @@ class Scribe:
 
     def _so_far(self) -> dict[str, Any]:
         """The metric of what was stored before this batch, from time to time."""
-        if time.monotonic() < self._summary_due or not self._scores:
+        if time.monotonic() < self._summary_due or self._n_summarised == len(self._scores):
             return {}
-        began_at = time.monotonic()
-        summary = self.summary()
+        began_at, self._n_summarised = time.monotonic(), len(self._scores)
+        fields = self.tally()
         took = time.monotonic() - began_at
         self._summary_due = time.monotonic() + max(SUMMARY_SECONDS, took / SHARE_FOR_SUMMARIES)
-        return headline_fields(summary) if summary else {}
+        return fields
 
     def _stop(self, halt: Halt) -> None:
         self.halt = halt

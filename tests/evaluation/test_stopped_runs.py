@@ -9,6 +9,7 @@ from evaluation import runs, scribe
 from evaluation.models import Run, SampleResult
 from llms.engines.base import NotSupported, ScoringMethod
 from llms.models import LanguageModel
+from stats.proportions import wilson
 from tests.helpers.executed_runs import executed, heard, in_thread, sampled
 from tests.helpers.waiting import eventually_in_thread
 
@@ -32,11 +33,27 @@ def test_it_stops_within_the_batch_and_keeps_what_is_done(counted, engine, gate,
     run.refresh_from_db()
     assert run.status == expected
     assert run.samples.count() == run.n_done == engine.n_computed == 4
+    assert_counts_all_that_is_stored(run)
     assert runs.resume(run)
     run.refresh_from_db()
     executed(run)
     assert (run.status, run.samples.count()) == (Status.SUCCEEDED, run.n_samples)
     assert engine.n_computed == run.n_samples
+
+
+def test_the_score_of_one_that_failed_counts_every_sample_that_is_stored(counted, engine):
+    engine.fails_after, engine.n_failures_left, engine.error = 5, 1, NotSupported
+    run = executed(runs.request(counted, sampled()))
+
+    assert (run.status, run.n_done) == (Status.FAILED, 5)
+    assert_counts_all_that_is_stored(run)
+
+
+def assert_counts_all_that_is_stored(run):
+    """Wilson's interval tells of how many samples it is."""
+    stored = list(run.samples.values_list("is_right", flat=True))
+    interval = wilson(sum(stored), len(stored))
+    assert (run.value, run.lower, run.upper) == pytest.approx((interval.estimate, interval.lower, interval.upper))
 
 
 def test_a_resume_while_it_pauses_is_not_lost(counted, engine, gate):

@@ -125,6 +125,14 @@ class ComparisonPage:
                 n_left_out,
             )
             found.append(words % {"n": _count(n_left_out)})
+        if self.comparison.is_too_narrow:
+            n_different = self.comparison.n_different
+            words = ngettext(
+                "Only %(n)s row differs: of so few the interval is too narrow.",
+                "Only %(n)s rows differ: of so few the interval is too narrow.",
+                n_different,
+            )
+            found.append(words % {"n": _count(n_different)})
         return found
 
     @property
@@ -157,7 +165,7 @@ class ComparisonPage:
         """In points of a hundred where it is a share."""
         shown = round(100 * value, 1) if self.comparison.is_share else round(value, 4)
         digits = 1 if self.comparison.is_share else 4
-        sign = "+" if shown > 0 else "−" if shown < 0 else "±"
+        sign = "+" if shown > 0 else "−" if shown < 0 else ""
         return f"{sign}{number_format(abs(shown), digits)}"
 
 

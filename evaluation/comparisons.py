@@ -20,7 +20,14 @@ from evaluation.prompts import Template
 from evaluation.protocols import DIFFERENCES, NO_DRAW
 from evaluation.records import number
 from llms.sentences import Sentence, filled, mark
-from stats.paired import McNemar, PairedDifference, mcnemar, paired_difference, smallest_paired_difference
+from stats.paired import (
+    McNemar,
+    PairedDifference,
+    mcnemar,
+    paired_difference,
+    paired_shares,
+    smallest_paired_difference,
+)
 
 SEED: Final = 1234
 FEWEST_CLUSTERS: Final = 10
@@ -29,6 +36,9 @@ COMPARABLE: Final = (Run.Status.SUCCEEDED, Run.Status.IMPORTED)
 OF_THE_ROWS: Final = ("n_rows",)
 """Fields in which a part of the rows may differ from all of them."""
 BITS_PER_BYTE: Final = "bits_per_byte"
+FEWEST_DIFFERENT: Final = 10
+"""Rows: a bootstrap over fewer that differ is too narrow."""
+FloatArray = npt.NDArray[np.float64]
 
 
 class NotComparable(EvaluationError):
@@ -81,6 +91,16 @@ class Comparison:
     @property
     def n_neither(self) -> int:
         return sum(row.left == row.right == 0 for row in self.rows)
+
+    @property
+    def n_different(self) -> int:
+        return sum(row.left != row.right for row in self.rows)
+
+    @property
+    def is_too_narrow(self) -> bool:
+        """Whether the interval is a bootstrap's over too few rows that differ."""
+        has_verdicts = all(value in (0, 1) for row in self.rows for value in (row.left, row.right))
+        return not has_verdicts and self.n_different < FEWEST_DIFFERENT
 
     def flipped(self) -> Iterator[Row]:
         return (row for row in self.rows if row.left != row.right)
@@ -236,8 +256,19 @@ def _compared(rows: tuple[Row, ...], metric: str, asked: Benchmark, *, n_left_ou
 
 def _part(subject: str, rows: Sequence[Row]) -> Part:
     left, right = _values(rows)
-    difference = paired_difference(left, right, rng=np.random.default_rng(SEED))
-    return Part(subject=subject, left=float(left.mean()), right=float(right.mean()), difference=difference)
+    return Part(
+        subject=subject, left=float(left.mean()), right=float(right.mean()), difference=_difference(left, right)
+    )
+
+
+def _difference(left: FloatArray, right: FloatArray) -> PairedDifference:
+    if _are_verdicts(left) and _are_verdicts(right):
+        return paired_shares(int((left > right).sum()), int((left < right).sum()), len(left))
+    return paired_difference(left, right, rng=np.random.default_rng(SEED))
+
+
+def _are_verdicts(values: FloatArray) -> bool:
+    return bool(np.isin(values, (0.0, 1.0)).all())
 
 
 def _by_subject(rows: Sequence[Row]) -> PairedDifference | None:
@@ -248,7 +279,7 @@ def _by_subject(rows: Sequence[Row]) -> PairedDifference | None:
     return paired_difference(left, right, rng=np.random.default_rng(SEED), clusters=subjects)
 
 
-def _values(rows: Sequence[Row]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _values(rows: Sequence[Row]) -> tuple[FloatArray, FloatArray]:
     return np.array([row.left for row in rows]), np.array([row.right for row in rows])
 
 

@@ -17,6 +17,8 @@ from stats.proportions import check_count, quantile_of_power
 from stats.uncertainty import two_sided_quantile
 
 N_RESAMPLES: Final = 10_000
+BESIDE: Final = 1e-9
+"""So far beside the estimate the search for the end of an interval begins: at it the variance may vanish."""
 CELLS_AT_ONCE: Final = 2**22  # of resamples times clusters, which keeps them in little memory
 
 
@@ -30,8 +32,8 @@ class McNemar(NamedTuple):
 
 
 class PairedDifference(NamedTuple):
-    """Mean of left minus mean of right. The interval is the bootstrap's; the standard error is that of the mean
-    difference, clustered where clusters were given, and NaN for a single row or cluster."""
+    """Mean of left minus mean of right. The standard error is that of the mean difference, clustered where clusters
+    were given, and NaN for a single row or cluster."""
 
     estimate: float
     standard_error: float
@@ -83,6 +85,38 @@ def paired_difference(
     return PairedDifference(estimate, error, lower, upper, len(differences), len(sums), confidence_level)
 
 
+def paired_shares(n_only_left: int, n_only_right: int, n: int, *, confidence_level: float = 0.95) -> PairedDifference:
+    """Difference of two shares of right answers to the same n questions, with an interval that holds 0 exactly where
+    McNemar's exact test does not reject it: Tango's, reaching as far as 0 where that test is the more careful one. Of
+    few questions that only one got right a bootstrap's would be too short, or end at 0. Raises StatsError.
+    """
+    found = tango(n_only_left, n_only_right, n, confidence_level=confidence_level)
+    if mcnemar(n_only_left, n_only_right).exact < 1 - confidence_level:
+        return found
+    return found._replace(lower=min(found.lower, 0.0), upper=max(found.upper, 0.0))
+
+
+def tango(n_only_left: int, n_only_right: int, n: int, *, confidence_level: float = 0.95) -> PairedDifference:
+    """The interval of the score test for a difference of paired shares. (Tango 1998, "Equivalence test and confidence
+    interval for the difference in proportions for the paired-sample design".) Raises StatsError.
+    """
+    z = two_sided_quantile(confidence_level)
+    for count in (n_only_left, n_only_right):
+        check_count(count)
+    check_count(n, at_least=max(1, n_only_left + n_only_right))
+    estimate = (n_only_left - n_only_right) / n
+    squares = max(0.0, n_only_left + n_only_right - n * estimate**2)
+    return PairedDifference(
+        estimate=estimate,
+        standard_error=math.sqrt(squares / (n - 1) / n) if n > 1 else math.nan,
+        lower=_tango_lower(n_only_left, n_only_right, n, z),
+        upper=-_tango_lower(n_only_right, n_only_left, n, z),
+        n=n,
+        n_clusters=n,
+        confidence_level=confidence_level,
+    )
+
+
 def smallest_paired_difference(
     n: int, *, share_discordant: float, power: float = 0.8, confidence_level: float = 0.95
 ) -> float | None:
@@ -102,6 +136,22 @@ def smallest_paired_difference(
         return difference * math.sqrt(n) - z * math.sqrt(share_discordant) - z_power * if_not
 
     return float(brentq(shortfall, 0.0, share_discordant)) if shortfall(share_discordant) > 0 else None
+
+
+def _tango_lower(n_only_left: int, n_only_right: int, n: int, z: float) -> float:
+    """Where the score statistic, which falls as the supposed difference grows, is z."""
+    estimate = (n_only_left - n_only_right) / n
+
+    def excess(difference: float) -> float:
+        """The share of questions that only the right one gets is the likeliest under the
+        supposed difference, a root of a quadratic."""
+        linear = (2 * n - n_only_left + n_only_right) * difference - n_only_left - n_only_right
+        constant = -n_only_right * difference * (1 - difference)
+        share = (math.sqrt(max(0.0, linear**2 - 8 * n * constant)) - linear) / (4 * n)
+        variance = n * (2 * share + difference * (1 - difference))
+        return n * (estimate - difference) - z * math.sqrt(max(0.0, variance))
+
+    return -1.0 if estimate == -1 else float(brentq(excess, -1.0, estimate - BESIDE))
 
 
 def _differences(left: npt.ArrayLike, right: npt.ArrayLike) -> FloatArray:

@@ -14,7 +14,7 @@ from evaluation.datasets import DataKind
 from evaluation.models import PromptText, Run, SampleResult
 from evaluation.plans import Wish
 from llms.models import Visibility
-from stats.paired import mcnemar, paired_difference
+from stats.paired import mcnemar, paired_shares
 
 PROTOCOL = {
     "benchmark": "mmlu",
@@ -81,8 +81,7 @@ def text_of(response):
 def test_it_counts_as_the_tests_of_pairs_do(two):
     found = compare(*two)
 
-    left, right = np.array([1, 1, 1, 0, 1, 0]), np.array([1, 0, 0, 0, 0, 1])
-    assert found.whole.difference == paired_difference(left, right, rng=np.random.default_rng(1234))
+    assert found.whole.difference == paired_shares(3, 1, 6)
     assert found.test == mcnemar(3, 1)
     assert (found.n_both, found.n_neither) == (1, 1)
     assert [row.sample_id for row in found.flipped()] == ["anatomy/1", "anatomy/2", "anatomy/4", "anatomy/5"]
@@ -250,6 +249,35 @@ def test_small_differences_are_said_to_tell_nothing(client, two):
     assert "These questions do not tell the two apart." in shown
     assert "<strong>3</strong>" in shown
     assert "<strong>1</strong>" in shown
+
+
+def test_of_one_row_that_differs_interval_test_and_verdict_agree(client, orion, lyra):
+    shown = text_of(client.get(address(run_of(orion, [1] * 20), run_of(lyra, [1] * 19 + [0]))))
+
+    assert "These questions do not tell the two apart." in shown
+    assert "1.0000" in shown
+    assert "−11.9 to +23.6" in shown
+    assert "With so few of them, no difference would be noticed four times out of five." in shown
+
+
+def test_an_end_at_nothing_has_no_sign(client, orion, lyra):
+    shown = text_of(client.get(address(run_of(orion, [1] * 20), run_of(lyra, [1] * 15 + [0] * 5))))
+
+    assert "0.0 to +46.9" in shown
+    assert "±" not in shown[shown.index("verdict-title") :]
+
+
+def test_of_few_documents_that_differ_the_interval_is_said_to_be_too_narrow(client, orion, lyra):
+    fields = {"benchmark": "perplexity", "protocol": {"benchmark": "perplexity"}}
+    left, right = (run_of(llm, [None] * 12, **fields) for llm in (orion, lyra))
+    for run in (left, right):
+        run.samples.update(values={"log_probability": -8.0, "n_bytes": 10, "n_words": 2})
+    right.samples.filter(index__lt=2).update(values={"log_probability": -9.0, "n_bytes": 10, "n_words": 2})
+    few = text_of(client.get(address(left, right)))
+    right.samples.update(values={"log_probability": -9.0, "n_bytes": 10, "n_words": 2})
+
+    assert "Only 2 rows differ: of so few the interval is too narrow." in few
+    assert "of so few the interval" not in text_of(client.get(address(left, right)))
 
 
 def test_flipped_rows_are_filtered(client, two):

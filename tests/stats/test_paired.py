@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 import stats.paired
 from stats.errors import InvalidLevelError, InvalidWeightError, LengthMismatchError
-from stats.paired import mcnemar, paired_difference, smallest_paired_difference
+from stats.paired import mcnemar, paired_difference, paired_shares, smallest_paired_difference, tango
 
 
 @pytest.fixture
@@ -50,6 +50,71 @@ def test_mid_p_is_what_enumeration_gives(left, right):
 
 def test_without_a_row_that_differs_nothing_is_told_apart():
     assert mcnemar(0, 0) == (0, 0, 1.0, 1.0)
+
+
+def test_tangos_interval_is_that_of_a_peer():
+    # R, contingencytables 3.0: Tango_asymptotic_score_CI_paired_2x2(cavo_2012), complete response of 161 patients
+    # before and after consolidation therapy (Cavo et al. 2012); its exact test has p = 0.052479.
+    found = tango(6, 16, 161)
+
+    assert (found.estimate, found.lower, found.upper) == pytest.approx((-0.0621, -0.1240, -0.0054), abs=5e-5)
+
+
+def test_without_a_row_that_differs_the_score_interval_has_a_closed_form():
+    z = 1.959964
+    found = tango(0, 0, 20)
+
+    assert (-found.lower, found.upper) == pytest.approx([z * z / (20 + z * z)] * 2, rel=1e-6)
+
+
+@pytest.mark.parametrize(("only_left", "only_right", "n"), [(1, 0, 20), (7, 1, 21), (3, 3, 9), (12, 2, 50)])
+def test_the_ends_are_where_the_score_test_turns(only_left, only_right, n):
+    """With the likeliest shares under each difference searched for, not solved for."""
+    found = tango(only_left, only_right, n)
+
+    for end in (found.lower, found.upper):
+        lowest, highest = max(0.0, -end), (1 - end) / 2  # of the share that only the right one gets
+        shares = np.linspace(lowest, highest, 200_003)[1:-1]
+        rest = n - only_left - only_right
+        fit = only_left * np.log(shares + end) + only_right * np.log(shares) + rest * np.log(1 - 2 * shares - end)
+        share = shares[fit.argmax()]
+        score = (found.estimate - end) / math.sqrt((2 * share + end - end**2) / n)
+        assert abs(score) == pytest.approx(1.959964, abs=2e-3)
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 100))
+def test_the_interval_of_shares_holds_nothing_exactly_where_the_exact_test_does_not_reject_it(left, right, more):
+    found = paired_shares(left, right, left + right + more)
+
+    assert (found.lower <= 0 <= found.upper) == (mcnemar(left, right).exact >= 0.05)
+    assert -1 <= found.lower <= found.estimate <= found.upper <= 1
+    back = paired_shares(right, left, left + right + more)
+    assert (back.lower, back.upper) == pytest.approx((-found.upper, -found.lower))
+
+
+@pytest.mark.parametrize("share_discordant", [0.05, 0.3])
+def test_the_interval_of_shares_holds_the_level_of_few_rows(rng, share_discordant):
+    difference = share_discordant / 2
+    shares = [(share_discordant + difference) / 2, (share_discordant - difference) / 2, 1 - share_discordant]
+    draws = rng.multinomial(20, shares, size=1000)
+
+    intervals = [paired_shares(int(left), int(right), 20) for left, right, _ in draws]
+
+    assert np.mean([one.lower <= difference <= one.upper for one in intervals]) >= 0.93
+
+
+def test_the_standard_error_of_shares_is_that_of_the_differences(rng):
+    shares = paired_shares(3, 1, 6)
+    rows = paired_difference([1, 1, 1, 0, 1, 0], [1, 0, 0, 0, 0, 1], rng=rng)
+
+    assert (shares.estimate, shares.standard_error) == pytest.approx((rows.estimate, rows.standard_error))
+    assert math.isnan(paired_shares(1, 0, 1).standard_error)
+
+
+@pytest.mark.parametrize(("left", "right", "end"), [(20, 0, (0.677750, 1.0)), (0, 20, (-1.0, -0.677750))])
+def test_where_all_rows_differ_one_end_is_the_largest_difference(left, right, end):
+    # The closed form of the score test: 1 - 2 z² / (20 + z²)
+    assert paired_shares(left, right, 20)[2:4] == pytest.approx(end, abs=1e-6)
 
 
 def test_the_difference_of_equal_models_is_nothing(rng):
@@ -157,6 +222,10 @@ def test_few_discordant_rows_notice_nothing():
     ("error", "asked"),
     [
         (InvalidWeightError, lambda rng: mcnemar(-1, 0)),
+        (InvalidWeightError, lambda rng: tango(-1, 0, 5)),
+        (InvalidWeightError, lambda rng: tango(0, 0, 0)),
+        (InvalidWeightError, lambda rng: tango(3, 3, 5)),
+        (InvalidLevelError, lambda rng: tango(3, 1, 5, confidence_level=1)),
         (InvalidWeightError, lambda rng: paired_difference([math.nan], [0], rng=rng)),
         (LengthMismatchError, lambda rng: paired_difference([1, 0], [1], rng=rng)),
         (LengthMismatchError, lambda rng: paired_difference([], [], rng=rng)),

@@ -60,7 +60,7 @@ class RunRow(Schema):
                     "status": "succeeded",
                     "rows": "published",
                     "fingerprint": "3f2a91c0d4e5b677",
-                    "protocol": "piqa v1, 0-shot, chat template off, all 1838 rows",
+                    "protocol": "piqa v1, 0-shot, without chat template, all 1838 rows",
                     "may_be_ranked": True,
                     "n_samples": 1838,
                     "n_done": 1838,

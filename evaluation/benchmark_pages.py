@@ -151,7 +151,7 @@ def protocol_facts(chosen: Benchmark) -> list[Fact]:
     template = _("yes") if options.template is Template.CHAT else _("no")
     found = [
         Fact(_("Asked for"), _(METHODS[chosen.method])),
-        Fact(_("Prompt"), chosen.prompt_form),
+        Fact(_("Prompt"), _(chosen.prompt_form)),
         Fact(_("Chat template"), template),
         Fact(_("Metrics"), ", ".join([chosen.headline, *(name for name in chosen.metrics if name != chosen.headline)])),
         Fact(_("Version"), str(chosen.version)),

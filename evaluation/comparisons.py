@@ -17,7 +17,7 @@ from evaluation.benchmarks.registry import benchmark
 from evaluation.errors import EvaluationError
 from evaluation.models import Run, RunMetric, SampleResult
 from evaluation.prompts import Template
-from evaluation.protocols import DIFFERENCES, NO_DRAW
+from evaluation.protocols import DIFFERENCES, shown
 from evaluation.records import number
 from llms.sentences import Sentence, filled, mark
 from stats.paired import (
@@ -150,7 +150,7 @@ def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Sentence, 
     """What keeps two stored protocols from being compared; a part of the same rows does not."""
     is_part = one.get("n_rows") != other.get("n_rows")
     found = [
-        filled(words, mine=_shown(one.get(field)), theirs=_shown(other.get(field)))
+        filled(words, mine=shown(field, one.get(field)), theirs=shown(field, other.get(field)))
         for field, words in DIFFERENCES
         if one.get(field) != other.get(field) and field not in OF_THE_ROWS
     ]
@@ -165,10 +165,6 @@ def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Sentence, 
 def _shows_prompts(protocol: Mapping[str, Any]) -> bool:
     """Whether equal prompts mean equal questions with equal examples, whatever the model."""
     return protocol.get("template") == Template.OFF
-
-
-def _shown(value: Any) -> object:
-    return NO_DRAW if value in ("", None, (), []) else value
 
 
 # --- their rows

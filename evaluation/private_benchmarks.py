@@ -61,7 +61,7 @@ def questions_of(version: PrivateVersion) -> Questions:
 
 def rows_of(version: PrivateVersion) -> RowSet:
     rows = tuple(version.items.order_by("place").values_list("row", flat=True))
-    source = f"{version.benchmark.name}, version {version.number}"
+    source = f"{version.benchmark.name} v{version.number}"
     return RowSet(kind=DataKind.PRIVATE, source=source, rows=rows)
 
 

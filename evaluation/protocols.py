@@ -66,16 +66,14 @@ class Protocol:
     @property
     def summary(self) -> Sentence:
         """One line for a table's head."""
-        words = mark(
-            "%(benchmark)s v%(version)s, %(n_shots)s-shot%(draw)s, chat template %(chat)s%(variant)s, %(rows)s"
-        )
+        words = mark("%(benchmark)s v%(version)s, %(n_shots)s-shot%(draw)s, %(chat)s%(variant)s, %(rows)s")
         return filled(
             words,
             benchmark=self.benchmark,
             version=self.version,
             n_shots=self.n_shots,
-            draw=f" ({self.draw})" if self.n_shots else "",
-            chat=self.template,
+            draw=filled(" (%(rule)s)", rule=in_words("draw", self.draw)) if self.n_shots else "",
+            chat=in_words("template", self.template),
             variant=f", {self.variant}" if self.variant else "",
             rows=rows_in_words(self),
         )
@@ -119,7 +117,7 @@ def differences(one: Protocol, other: Protocol) -> tuple[Sentence, ...]:
     for field, words in DIFFERENCES:
         mine, theirs = getattr(one, field), getattr(other, field)
         if mine != theirs:
-            found.append(filled(words, mine=_shown(mine), theirs=_shown(theirs)))
+            found.append(filled(words, mine=shown(field, mine), theirs=shown(field, theirs)))
     same_number = one.n_rows == other.n_rows
     if one.rows_digest != other.rows_digest and same_number:
         found.append(filled(mark("other rows, as many of them")))
@@ -136,7 +134,7 @@ DIFFERENCES: Final = (
     ("n_shots", mark("another number of examples in the prompt: %(mine)s and %(theirs)s")),
     ("draw", mark("examples chosen by another rule: %(mine)s and %(theirs)s")),
     ("seed", mark("examples drawn with another seed: %(mine)s and %(theirs)s")),
-    ("template", mark("chat template %(mine)s and %(theirs)s")),
+    ("template", mark("one %(mine)s, the other %(theirs)s")),
     ("variant", mark("another variant: %(mine)s and %(theirs)s")),
     ("prompt_form", mark("another prompt: “%(mine)s” and “%(theirs)s”")),
     ("normalisation", mark("another normalisation: %(mine)s and %(theirs)s")),
@@ -145,8 +143,34 @@ DIFFERENCES: Final = (
 )
 
 
-def _shown(value: object) -> object:
-    return NO_DRAW if value in ("", None, ()) else value
+WORDS: Final = {
+    ("data", DataKind.PUBLISHED): mark("published rows"),
+    ("data", DataKind.SAMPLE): mark("built-in sample"),
+    ("data", DataKind.PRIVATE): mark("private rows"),
+    ("draw", Draw.FIRST): mark("the first rows"),
+    ("draw", Draw.FIXED): mark("one draw for all"),
+    ("draw", Draw.LM_EVAL): mark("another draw for each sample"),
+    ("template", Template.OFF): mark("without chat template"),
+    ("template", Template.CHAT): mark("with the model's chat template"),
+    ("normalisation", NORMALISATIONS[Method.LOGLIKELIHOOD]): mark("acc_norm per character, acc_bytes per byte"),
+    ("method", Method.LOGLIKELIHOOD): mark("log-likelihood"),
+    ("method", Method.GENERATION): mark("generation"),
+    ("method", Method.TOKEN_STATISTICS): mark("token statistics"),
+}
+"""How stored values are said. The values themselves are part of the fingerprint."""
+
+
+def in_words(field: str, value: str) -> str:
+    """A sentence where the value has words, else as it is stored."""
+    words = value if field == "prompt_form" and "%" not in value else WORDS.get((field, value))
+    return filled(words) if words else value
+
+
+def shown(field: str, value: object) -> object:
+    """Of a protocol, or of a stored one."""
+    if value in ("", None, (), []):
+        return NO_DRAW
+    return in_words(field, value) if isinstance(value, str) else value
 
 
 def rows_in_words(protocol: Protocol) -> Sentence:

@@ -11,6 +11,7 @@ from evaluation import environments, wording
 from evaluation.aggregation import Scope
 from evaluation.benchmarks.base import Benchmark
 from evaluation.models import Run, RunMetric
+from evaluation.protocols import NO_DRAW, in_words
 from evaluation.records import storable_number_or_none
 from evaluation.run_lines import RunLine
 from llms.device_checks import LARGEST
@@ -175,7 +176,6 @@ class Fact(NamedTuple):
 def protocol_facts(line: RunLine) -> list[Fact]:
     """What decides which other scores it may be compared with."""
     run, stored = line.run, line.run.protocol
-    draws = {"first": _("the first rows"), "fixed": _("one draw for all"), "lm_eval": _("another draw for each sample")}
     has_shots = bool(stored.get("n_shots"))
     template = _("on") if stored.get("template") == "chat" else _("off")
     facts = [
@@ -183,16 +183,22 @@ def protocol_facts(line: RunLine) -> list[Fact]:
         (_("Benchmark"), _named_version(line)),
         (_("Rows"), _rows_in_words(run)),
         (_("Examples in the prompt"), number_format(stored.get("n_shots") or 0)),
-        (_("Examples chosen by"), draws.get(str(stored.get("draw")), "") if has_shots else ""),
+        (_("Examples chosen by"), _value_in_words(stored, "draw") if has_shots else ""),
         (_("Seed"), str(stored.get("seed") or "")),
         (_("Chat template"), template),
         (_("Variant"), str(stored.get("variant") or "")),
-        (_("Prompt"), str(stored.get("prompt_form") or "")),
-        (_("Normalisation"), str(stored.get("normalisation") or "").replace("–", "")),
-        (_("Scored by"), str(stored.get("method") or "")),
+        (_("Prompt"), _value_in_words(stored, "prompt_form")),
+        (_("Normalisation"), _value_in_words(stored, "normalisation")),
+        (_("Scored by"), _value_in_words(stored, "method")),
         (_("May be ranked"), _ranked_in_words(run)),
     ]
     return [Fact(name, value) for name, value in facts if value]
+
+
+def _value_in_words(stored: Mapping[str, Any], field: str) -> str:
+    """Empty where there is none."""
+    value = str(stored.get(field) or "")
+    return "" if value in ("", NO_DRAW) else translated(in_words(field, value))
 
 
 def environment_facts(run: Run, *, inside: bool) -> list[Fact]:

@@ -73,8 +73,8 @@ def in_words(check: DeviceCheck) -> Sentence:
         nats=nats(check),
         n_flipped=check.n_flipped,
         n=check.n,
-        fast=f"{check.seconds_fast:.1f}",
-        plain=f"{check.seconds_plain:.1f}",
+        fast=round(check.seconds_fast, 1),
+        plain=round(check.seconds_plain, 1),
         verdict=filled(verdict),
     )
 
@@ -93,5 +93,6 @@ def as_record(check: DeviceCheck) -> dict[str, Any]:
     }
 
 
-def nats(check: DeviceCheck) -> str:
-    return "∞" if check.largest_difference >= device_checks.LARGEST else f"{check.largest_difference:.2g}"
+def nats(check: DeviceCheck) -> float | str:
+    """Rounded to two digits; a number, so that each language writes its own decimal sign."""
+    return "∞" if check.largest_difference >= device_checks.LARGEST else float(f"{check.largest_difference:.2g}")

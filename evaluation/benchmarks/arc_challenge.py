@@ -27,7 +27,7 @@ class ArcChallenge(Benchmark):
         ),
     )
     capability = Capability.REASONING
-    prompt_form = "Question: … / Answer: + text of the choice"
+    prompt_form = mark("Question: … / Answer: + text of the choice")
     metrics = ("acc", "acc_norm", "acc_bytes")
     headline = "acc_norm"
     hub = HubFiles(

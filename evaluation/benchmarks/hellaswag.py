@@ -33,7 +33,7 @@ class HellaSwag(Benchmark):
         ),
     )
     capability = Capability.REASONING
-    prompt_form = "activity: context + ending, cleaned"
+    prompt_form = mark("activity: context + ending, cleaned")
     metrics = ("acc", "acc_norm", "acc_bytes")
     headline = "acc_norm"
     hub = HubFiles(

@@ -40,7 +40,7 @@ class Ifeval(Benchmark):
     )
     capability = Capability.INSTRUCTION
     method = Method.GENERATION
-    prompt_form = "the prompt as a message; checked by rules"
+    prompt_form = mark("the prompt as a message; checked by rules")
     metrics = (
         "prompt_level_strict_acc", "inst_level_strict_acc", "prompt_level_loose_acc", "inst_level_loose_acc",
     )  # fmt: skip

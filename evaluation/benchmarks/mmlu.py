@@ -49,7 +49,7 @@ class Mmlu(Benchmark):
         ),
     )
     capability = Capability.KNOWLEDGE
-    prompt_form = "subject line, lettered choices, Answer: + letter"
+    prompt_form = mark("subject line, lettered choices, Answer: + letter")
     metrics = ("acc",)
     headline = "acc"
     default_options = Options(n_shots=5)

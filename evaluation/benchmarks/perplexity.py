@@ -31,7 +31,7 @@ class Perplexity(Benchmark):
     )
     capability = Capability.KNOWLEDGE
     method = Method.TOKEN_STATISTICS
-    prompt_form = "windows that do not overlap"
+    prompt_form = mark("windows that do not overlap")
     metrics = ("bits_per_byte", "byte_perplexity", "word_perplexity")
     headline = "bits_per_byte"
     draws = ()

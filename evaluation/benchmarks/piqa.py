@@ -25,7 +25,7 @@ class Piqa(Benchmark):
         ),
     )
     capability = Capability.REASONING
-    prompt_form = "Question: … / Answer: + text of the solution"
+    prompt_form = mark("Question: … / Answer: + text of the solution")
     metrics = ("acc", "acc_norm", "acc_bytes")
     headline = "acc"
     hub = HubFiles(

@@ -45,7 +45,7 @@ class PrivateBenchmark(Benchmark):
 
 
 class PrivateMultipleChoice(PrivateBenchmark):
-    prompt_form = "Question: … / Answer: + text of the choice"
+    prompt_form = mark("Question: … / Answer: + text of the choice")
     metrics = ("acc", "acc_norm", "acc_bytes")
     headline = "acc_norm"
 

@@ -31,7 +31,7 @@ class WinoGrande(Benchmark):
         ),
     )
     capability = Capability.REASONING
-    prompt_form = "sentence with the blank filled"
+    prompt_form = mark("sentence with the blank filled")
     metrics = ("acc",)
     headline = "acc"
     templates = (Template.OFF,)  # a sentence that is broken off is no turn of a conversation

@@ -52,7 +52,7 @@ def test_rows_that_are_here_are_counted(client, db, settings):
     put(settings.BENCHMARK_DATA_DIR, "piqa", "validation", [PIQA] * 3)
 
     assert "3 of 1,838 rows" in listed(client)
-    assert "3 rows are here and 1838 are published" in shown(client, "piqa")
+    assert "3 rows are here and 1,838 are published" in shown(client, "piqa")
 
 
 def test_unreadable_rows_are_said_to_be_so_and_only_the_house_learns_which(client, db, settings, sign_in, rana):

@@ -162,12 +162,12 @@ def test_runs_that_were_really_made_are_compared(counted, register):
         ({"benchmark": "piqa"}, "another benchmark: mmlu and piqa"),
         ({"version": 3}, "another version of the benchmark: 2 and 3"),
         ({"n_shots": 0, "draw": "–"}, "another number of examples in the prompt: 5 and 0"),
-        ({"template": "chat"}, "chat template off and chat"),
+        ({"template": "chat"}, "one without chat template, the other with the model's chat template"),
         ({"variant": "full"}, "another variant: – and full"),
         ({"method": "letters"}, "another way of scoring: log-likelihood and letters"),
         ({"rows_digest": "q" * 64}, "other rows, as many of them"),
         ({"shots_digest": "q" * 64}, "other examples"),
-        ({"n_rows": 3, "template": "chat"}, "chat template off and chat"),
+        ({"n_rows": 3, "template": "chat"}, "one without chat template, the other with the model's chat template"),
     ],
 )
 def test_unlike_protocols_are_refused_with_what_differs(other, reason, orion, lyra):

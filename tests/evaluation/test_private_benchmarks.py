@@ -129,7 +129,7 @@ def test_a_private_set_runs_like_any_other(counted):
     run = executed(runs.request(counted, Wish(benchmark=NAME, options=Options(n_shots=1), limit=4)))
 
     assert (run.status, run.data, run.n_done, run.private_version) == ("succeeded", "private", 4, version)
-    assert run.origin == "private/travel-rules, version 1"
+    assert run.origin == "private/travel-rules v1"
     assert set(SampleResult.objects.values_list("sample_id", flat=True)) == {"q0", "q1", "q2", "q3"}
     assert run.metrics.filter(is_headline=True).get().name == "acc_norm"
 

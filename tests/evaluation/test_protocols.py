@@ -1,13 +1,17 @@
 from dataclasses import fields, replace
 
 import pytest
+from django.utils import translation
 
-from evaluation.benchmarks.base import Draw, Options
+from evaluation.benchmarks.base import Draw, Method, Options
 from evaluation.benchmarks.registry import benchmark
 from evaluation.datasets import DataKind, RowSet
-from evaluation.protocols import Protocol, differences
+from evaluation.prompts import Template
+from evaluation.protocols import Protocol, differences, in_words
 from evaluation.published import comparable_with
 from evaluation.runner import prepare
+from llms.sentences import Sentence
+from llms.translations import translated
 
 POOL = [{"goal": f"pool {i}", "sol1": "a", "sol2": "b", "label": 0} for i in range(40)]
 
@@ -70,9 +74,33 @@ def test_differences_are_sentences():
     assert found == (
         "another number of rows: 100 and 1838",
         "another number of examples in the prompt: 0 and 2",
-        "examples chosen by another rule: – and first",
+        "examples chosen by another rule: – and the first rows",
     )
     assert differences(protocol(), protocol(scored=rows(first=1))) == ("other rows, as many of them",)
+
+
+def test_what_is_stored_is_said_in_words_of_the_readers_language():
+    shots = protocol(n_shots=3)
+    assert str(shots.summary) == "piqa v1, 3-shot (the first rows), without chat template, all 1838 rows"
+    (told,) = differences(protocol(), replace(protocol(), data=DataKind.PRIVATE))
+    assert told == "other data: published rows and private rows"
+    with translation.override("tr"):
+        said = translated(shots.summary)
+        assert "(ilk satırlar)" in said
+        assert "tüm 1.838 satır" in said
+        assert "yayımlanmış satırlar ve özel satırlar" in translated(told)
+
+
+@pytest.mark.parametrize(
+    ("field", "values"), [("data", DataKind), ("draw", Draw), ("template", Template), ("method", Method)]
+)
+def test_every_value_has_words(field, values):
+    assert all(isinstance(in_words(field, value), Sentence) for value in values)
+
+
+def test_a_value_without_words_stays_as_it_is_stored():
+    assert in_words("method", "letters") == "letters"
+    assert in_words("prompt_form", "lighteval: 100%(sure)") == "lighteval: 100%(sure)"
 
 
 def test_rows_that_are_not_all_there_are_never_ranked():

@@ -59,7 +59,7 @@ def posts(staff):
 
 def test_it_shows_what_each_run_asks_and_costs_before_anything_is_started(counted, staff):
     text = text_of(staff.get(f"/runs/new/?{WISH}&benchmark=piqa&benchmark=mmlu&limit=1"))
-    assert "Orion 7B PIQA piqa v1, 0-shot, chat template off, only 1 rows" in text or "Orion 7B PIQA piqa v1" in text
+    assert "piqa v1, 0-shot, without chat template, built-in sample of 1 rows" in text
     assert "the first run will tell" in text
     assert "too few samples to tell anything apart" in text
     assert "Start 2 runs" in text

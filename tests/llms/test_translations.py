@@ -52,3 +52,16 @@ def test_registration_says_it_translated(in_turkish):
     llm = LanguageModel(engine="huggingface", source="", status=LanguageModel.Status.ENABLED)
     (problem,) = registration.problems(llm)
     assert "The source is empty" not in problem
+
+
+def test_amounts_are_grouped_and_decimals_written_as_the_reader_writes_them():
+    words = filled("%(n)s rows, off by %(nats)s, status %(status)s, %(total)s more", n=14042, nats=0.676, status=1001,
+                   total=2500)  # fmt: skip
+    assert words == "14042 rows, off by 0.676, status 1001, 2500 more"
+    assert translated(words) == "14,042 rows, off by 0.676, status 1001, 2,500 more"
+    with translation.override("tr"):
+        assert translated(words) == "14.042 rows, off by 0,676, status 1001, 2.500 more"
+
+
+def test_a_template_that_formats_a_number_itself_gets_the_number(in_turkish):
+    assert translated(filled("%(n)d rows, %(share).2f", n=14042, share=0.5)) == "14042 rows, 0.50"

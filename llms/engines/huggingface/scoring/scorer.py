@@ -150,7 +150,7 @@ class Scorer:
             return filled(mark("a trial failed: %(why)s"), why=str(error))
         difference = max(float(np.abs(np.array(plain) - other).max()) for other in (tree, stems))
         words = mark("in a trial the scores were off by %(nats)s nats")
-        return "" if difference <= self.tolerance else filled(words, nats=f"{difference:.3g}")
+        return "" if difference <= self.tolerance else filled(words, nats=float(f"{difference:.3g}"))
 
     def _trial(self, costs: Costs | None) -> list[float]:
         texts = [text for request in TRIAL_REQUESTS for text in self._encoder.pairs(request)]

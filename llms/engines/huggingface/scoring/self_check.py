@@ -27,7 +27,7 @@ def compare(scorer: Scorer, requests: Sequence[LoglikelihoodRequest], stopping: 
     )
     if not check.has_passed:
         words = mark("in the self-check the scores were off by %(nats)s nats")
-        scorer.fall_back(filled(words, nats=f"{check.largest_difference:.3g}"))
+        scorer.fall_back(filled(words, nats=float(f"{check.largest_difference:.3g}")))
     return check
 
 

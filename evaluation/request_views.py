@@ -64,7 +64,7 @@ def _start(request: HttpRequest, wanted: list[Offer]) -> HttpResponse:
     started = runs.request_once(planned, requested_by=cast(User, request.user))
     for run in started:
         transaction.on_commit(partial(tasks.announce, run))
-    words = ngettext("%(n)s run is in the queue.", "%(n)s runs are in the queue.", len(started))
+    words = ngettext("%(n)s run was put into the queue.", "%(n)s runs were put into the queue.", len(started))
     messages.success(request, words % {"n": len(started)})
     return redirect("evaluation:run", started[0].pk) if len(started) == 1 else redirect("evaluation:runs")
 
@@ -99,14 +99,36 @@ def _tell(request: HttpRequest, action: str, changed: list[Run]) -> None:
     if action == "resume":
         for run in changed:
             transaction.on_commit(partial(tasks.announce, run))
-        words = ngettext("%(n)s run goes on.", "%(n)s runs go on.", n)
-    elif action == "pause":
-        words = ngettext("%(n)s run pauses after the batch at work.", "%(n)s runs pause after the batch at work.", n)
-    else:
-        words = ngettext(
-            "%(n)s run is cancelled; what is scored is kept.", "%(n)s runs are cancelled; what is scored is kept.", n
-        )
-    messages.success(request, words % {"n": n})
+    is_at_work = any(run.status == Run.Status.RUNNING for run in changed)  # as it was when it was asked
+    messages.success(request, _done(action, n, is_at_work=is_at_work) % {"n": n})
+
+
+def _done(action: str, n: int, *, is_at_work: bool) -> str:
+    """What was done, which stays true. A run at work has only been asked: it obeys after its batch."""
+    match action, is_at_work:
+        case "resume", _:
+            return ngettext("%(n)s run was resumed.", "%(n)s runs were resumed.", n)
+        case "pause", False:
+            return ngettext("%(n)s run was paused.", "%(n)s runs were paused.", n)
+        case "pause", True:
+            return ngettext(
+                "%(n)s run was asked to pause, and will after the batch at work.",
+                "%(n)s runs were asked to pause; those that are being scored will after the batch at work.",
+                n,
+            )
+        case _, False:
+            return ngettext(
+                "%(n)s run was cancelled; what is scored is kept.",
+                "%(n)s runs were cancelled; what is scored is kept.",
+                n,
+            )
+        case _:
+            return ngettext(
+                "%(n)s run was asked to stop, and will after the batch at work; what is scored is kept.",
+                "%(n)s runs were asked to stop; those that are being scored will after the batch at work."
+                " What is scored is kept.",
+                n,
+            )
 
 
 def _confirm(request: HttpRequest, chosen: RunQuerySet) -> HttpResponse:

@@ -23,6 +23,8 @@ TONES: Final = {
 }
 LIVE: Final = (Run.Status.QUEUED, Run.Status.RUNNING)
 """Those that change without anybody's doing: pages follow them."""
+ALIKE: Final = 0.9
+"""Times left that differ by less, by characters and by rows, need no explanation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,30 @@ class RunLine:
         return self.run.status != Run.Status.IMPORTED and 0 < self.run.n_done < self.run.n_samples
 
     @property
+    def is_part(self) -> bool:
+        """Whether its result is not of all rows of the benchmark: it was asked for fewer, or has not scored all yet."""
+        return self.has_progress or self.run.protocol.get("is_whole") is False
+
+    @property
     def progress_words(self) -> str:
-        """Samples done, speed and time left, as far as they are known."""
+        """Samples done, speed and time left, as far as they are known. The time left goes by characters, so where it
+        contradicts the speed in samples it says why."""
         words = [_("%(done)s of %(total)s") % {"done": _count(self.run.n_done), "total": _count(self.run.n_samples)}]
         if self.rate is not None and self.run.status == Run.Status.RUNNING:
             words.append(_("%(rate)s/s") % {"rate": wording.decimal(self.rate, 1)})
-            words.append(_("about %(time)s left") % {"time": wording.duration(self.run.seconds_left or 0.0)})
+            words.append(self._time_left)
         return " · ".join(words)
+
+    @property
+    def _time_left(self) -> str:
+        run, left = self.run, self.run.seconds_left or 0.0
+        at_this_rate = (run.n_samples - run.n_done) / self.rate if self.rate else 0.0
+        words = _("about %(time)s left")
+        if left < ALIKE * at_this_rate:
+            words = _("about %(time)s left (the rows get shorter)")
+        elif left * ALIKE > at_this_rate:
+            words = _("about %(time)s left (the rows get longer)")
+        return words % {"time": wording.duration(left)}
 
     @property
     def rate(self) -> float | None:
@@ -68,12 +87,12 @@ class RunLine:
 
     @property
     def result(self) -> str:
-        """With its standard error, as lm-evaluation-harness prints it."""
+        """With its standard error, as lm-evaluation-harness prints it: of rows that are no sample of all, without."""
         run, as_share = self.run, wording.measures_share(self.benchmark)
         if run.value is None:
             return ""
         value = wording.amount(run.value, as_share=as_share)
-        if run.standard_error is None:
+        if run.standard_error is None or self.has_progress:
             return value
         return f"{value} ± {wording.points(run.standard_error, as_share=as_share)}"
 
@@ -92,9 +111,9 @@ class RunLine:
         if self.run.status != Run.Status.RUNNING:
             return ""
         if self.run.wanted == Run.Wanted.PAUSE:
-            return _("pausing after the batch at work")
+            return _("will pause after the batch at work")
         if self.run.wanted == Run.Wanted.CANCEL:
-            return _("stopping after the batch at work")
+            return _("will stop after the batch at work")
         return ""
 
     @property

@@ -1,7 +1,7 @@
 """What a run's page shows: the result with how sure it is, the tables behind it, how it was made."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from django.utils.formats import number_format
@@ -79,7 +79,19 @@ def headline(line: RunLine) -> Headline | None:
     if run.value is None:
         return None
     found = figure(run, n=max(0, run.n_done - run.n_errors), as_share=as_share)
+    if line.has_progress:
+        return Headline(replace(found, error="", interval=None), _of_which_rows(run))
     return Headline(found, _how_sure(run, found, as_share=as_share))
+
+
+def _of_which_rows(run: Run) -> str:
+    """No interval: it would hold for rows drawn at random."""
+    words = _(
+        "Of %(done)s of %(total)s rows, and these are no random ones: models that are loaded here score the longest"
+        " rows first. How sure this is can be said once all rows are scored."
+    )
+    done, total = (number_format(n, 0, force_grouping=True) for n in (run.n_done, run.n_samples))
+    return words % {"done": done, "total": total}
 
 
 def _how_sure(run: Run, found: Figure, *, as_share: bool) -> str:

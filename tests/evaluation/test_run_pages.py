@@ -143,6 +143,45 @@ def test_a_running_run_shows_speed_time_left_and_the_metric_so_far(orion, page):
     assert "acc so far" in text
 
 
+@pytest.mark.parametrize("status", ["running", "paused", "cancelled", "failed"])
+def test_of_rows_that_are_no_sample_of_all_no_interval_is_told(status, orion, client):
+    run = run_row(orion, 6, status=status)
+    Run.objects.update(n_samples=1838)
+    body = client.get(f"/runs/{run.pk}/")
+    assert "Of 6 of 1,838 rows, and these are no random ones" in text_of(body)
+    assert "the longest rows first" in text_of(body)
+    for words in ("mostly lie", "interval from", "standard error", "±"):
+        assert words not in body.content.decode(), words
+    listed = client.get("/runs/")
+    assert "66.7%" in text_of(listed)
+    assert "part of the rows" in text_of(listed)
+    assert "±" not in text_of(listed)
+
+
+def test_a_run_that_scored_all_its_rows_is_not_called_a_part(orion, page):
+    run_row(orion, 6)
+    assert "±" in page("/runs/")
+    assert "part of the rows" not in page("/runs/")
+
+
+@pytest.mark.parametrize(
+    ("n_characters_done", "words"),
+    [
+        (400, "10 of 100 · 0.3/s · about 45 s left (the rows get shorter)"),
+        (95, "10 of 100 · 0.3/s · about 4 min 46 s left"),
+        (50, "10 of 100 · 0.3/s · about 9 min 30 s left (the rows get longer)"),
+    ],
+    ids=["shorter", "alike", "longer"],
+)
+def test_a_time_left_that_contradicts_the_speed_says_why(orion, page, n_characters_done, words):
+    fields = {"status": Run.Status.RUNNING, "seconds": 30.0, "heartbeat_at": timezone.now()}
+    run = run_row(orion, 10, n_characters=1000, n_characters_done=n_characters_done, **fields)
+    Run.objects.update(n_samples=100)
+    text = page(f"/runs/{run.pk}/")
+    assert words in text
+    assert ("(the rows" in text) == ("(the rows" in words)
+
+
 @pytest.mark.parametrize(
     ("n_characters_done", "seconds_left"),
     [(900, 30 * 100 / 900), (0, 270.0), (1200, 270.0)],

@@ -143,10 +143,11 @@ def test_one_run_starts_as_it_was_shown_and_its_page_opens(
     assert announced == [run.pk]
 
 
-def test_many_runs_start_together(counted, posts, announced):
+def test_many_runs_start_together(counted, posts, staff, announced):
     response = posts(f"{WISH}&benchmark=piqa&benchmark=winogrande")
     assert response["Location"] == "/runs/"
     assert set(Run.objects.values_list("benchmark", flat=True)) == {"piqa", "winogrande"}
+    assert "2 runs were put into the queue." in text_of(staff.get("/runs/"))
 
 
 def test_a_second_click_finds_the_run_of_the_first(counted, posts, announced):
@@ -222,7 +223,25 @@ def test_cancelling_is_asked_about_first(orion, staff):
     staff.post("/runs/act/", {"action": "cancel", "run": run.pk, "confirmed": "yes"})
     run.refresh_from_db()
     assert run.wanted == Run.Wanted.CANCEL
-    assert "stopping after the batch at work" in text_of(staff.get(f"/runs/{run.pk}/"))
+    text = text_of(staff.get(f"/runs/{run.pk}/"))
+    assert "1 run was asked to stop, and will after the batch at work; what is scored is kept." in text
+    assert "running will stop after the batch at work" in text
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "words"),
+    [
+        ("pause", Run.Status.QUEUED, "2 runs were paused."),
+        ("pause", Run.Status.RUNNING, "2 runs were asked to pause; those that are being scored will after the batch"),
+        ("resume", Run.Status.PAUSED, "2 runs were resumed."),
+    ],
+    ids=["waiting", "at work", "resumed"],
+)
+def test_what_was_done_is_said_so_that_it_stays_true(action, status, words, orion, lyra, staff):
+    wanted = Run.Wanted.PAUSE if action == "resume" else Run.Wanted.RUN
+    chosen = [run_row(llm, status=status, wanted=wanted).pk for llm in (orion, lyra)]
+    staff.post("/runs/act/", {"action": action, "run": chosen})
+    assert words in text_of(staff.get("/runs/"))
 
 
 def test_many_are_cancelled_at_once_and_the_list_stays_filtered(orion, staff):
@@ -233,7 +252,7 @@ def test_many_are_cancelled_at_once_and_the_list_stays_filtered(orion, staff):
     response = staff.post("/runs/act/", {**given, "confirmed": "yes"})
     assert response["Location"] == "/runs/?status=queued"
     assert Run.objects.filter(status=Run.Status.CANCELLED).count() == 3
-    assert "3 runs are cancelled" in text_of(staff.get("/runs/"))
+    assert "3 runs were cancelled; what is scored is kept." in text_of(staff.get("/runs/"))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from evaluation.plans import Wish
 from evaluation.progress import duration, line
 from llms import demo
 from llms.models import LanguageModel
+from tests.helpers.run_rows import run_row
 
 
 def command(*arguments, exit_code=None):
@@ -167,6 +168,14 @@ def test_beside_a_server_it_only_watches(counted, engine, settings, tmp_path):
     assert who == {"the server"}
     assert "here it is watched" in text
     assert Run.objects.get().status == Run.Status.SUCCEEDED
+
+
+@pytest.mark.parametrize(("n_samples", "told"), [(6, "acc 66.7 % ± 10.0"), (100, "acc 66.7 %")], ids=["all", "part"])
+def test_a_part_of_the_rows_has_no_standard_error(orion, n_samples, told, capsys):
+    run = run_row(orion, 6)
+    run.n_samples = n_samples
+    evaluate.Command()._draw(run, is_last=True)
+    assert capsys.readouterr().out.rstrip().endswith(told)
 
 
 def test_a_full_disk_is_said_with_what_to_do(counted, engine, monkeypatch):

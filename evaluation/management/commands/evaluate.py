@@ -278,7 +278,9 @@ def _in_words(estimate: Estimate) -> list[str]:
 
 
 def _metric(run: Run) -> str:
-    return metric_text(benchmark(run.benchmark), run.value, run.standard_error)
+    """Rows scored so far are the longest, and no random sample: no standard error before all are."""
+    error = run.standard_error if run.n_done == run.n_samples else None
+    return metric_text(benchmark(run.benchmark), run.value, error)
 
 
 def _remarks(run: Run) -> str:

@@ -126,7 +126,7 @@ def _asked(request: HttpRequest, run_id: int, verb: Callable[[Run], bool], refus
 
 
 def _visible(request: HttpRequest, run_id: int) -> Run:
-    """An internal model's run does not exist for whoever may not know of the model."""
+    """A run of an internal model, or of private rows, does not exist for whoever may not know of it."""
     return get_object_or_404(Run.objects.visible_to(request.user).select_related("llm__endpoint"), pk=run_id)
 
 

@@ -99,7 +99,8 @@ def _filtered(found: Comparison, chosen: dict[str, str]) -> list[Row]:
 
 
 def _run(request: HttpRequest, side: str) -> Run | None:
-    """None where none is chosen. An internal model's run does not exist for whoever may not know of the model."""
+    """None where none is chosen. A run of an internal model, or of private rows, does not exist for whoever may not
+    know of it."""
     wanted = request.GET.get(side, "")
     if not wanted:
         return None

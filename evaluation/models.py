@@ -19,7 +19,11 @@ DIGEST_LENGTH = 32
 
 class RunQuerySet(models.QuerySet["Run"]):
     def visible_to(self, user: User | AnonymousUser) -> "RunQuerySet":
-        return self if sees_internal(user) else self.filter(llm__visibility=Visibility.PUBLIC)
+        """Outsiders know neither of internal models nor of private benchmarks, whose title, subjects and scores alone
+        would tell them what is asked."""
+        if sees_internal(user):
+            return self
+        return self.filter(llm__visibility=Visibility.PUBLIC).exclude(data=Run.Data.PRIVATE)
 
     def waiting(self) -> "RunQuerySet":
         """The most urgent first; of equals, who came first."""

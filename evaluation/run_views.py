@@ -22,7 +22,7 @@ LINES_OF_LOG = 200
 
 
 def visible_run(request: HttpRequest, run_id: int) -> Run:
-    """An internal model's run does not exist for whoever may not know of the model."""
+    """A run of an internal model, or of private rows, does not exist for whoever may not know of it."""
     runs = Run.objects.visible_to(request.user).select_related("llm__endpoint", "requested_by")
     return get_object_or_404(runs, pk=run_id)
 

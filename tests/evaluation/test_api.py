@@ -146,6 +146,14 @@ def test_internal_models_runs_do_not_exist_for_the_public(ended, counted, vera, 
         assert len(client.get("/api/v1/runs").json()["runs"]) == n
 
 
+def test_a_run_of_private_rows_does_not_exist_for_whoever_may_not_know_of_them(ended, vera, rana, sign_in):
+    Run.objects.filter(pk=ended.pk).update(data=Run.Data.PRIVATE)
+    for person, status, n in ((None, 404, 0), (vera, 404, 0), (rana, 200, 1)):
+        client = sign_in(person)
+        assert client.get(f"/api/v1/runs/{ended.pk}").status_code == status
+        assert len(client.get("/api/v1/runs").json()["runs"]) == n
+
+
 def test_private_rows_leave_only_to_those_who_may_see_them(ended, vera, rana, sign_in):
     Run.objects.filter(pk=ended.pk).update(data=Run.Data.PRIVATE)
     etag = f'"{ended.pk}-{ended.epoch}-20--1-50-all"'

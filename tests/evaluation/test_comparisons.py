@@ -356,16 +356,17 @@ def test_the_file_refuses_unlike_runs(client, orion, lyra):
 # --- who may see what
 
 
-def test_private_rows_are_counted_for_all_and_listed_for_the_house(client, sign_in, rana, orion, lyra):
+def test_runs_of_private_rows_are_compared_by_the_house_only(client, sign_in, rana, orion, lyra):
     two = [run_of(llm, [1, 0], data=Run.Data.PRIVATE) for llm in (orion, lyra)]
     two[1].samples.filter(index=0).update(is_right=False)
     file = f"{reverse('evaluation:comparison_file')}?a={two[0].pk}&b={two[1].pk}"
 
-    shown = text_of(client.get(address(*two)))
+    offered = text_of(client.get(reverse("evaluation:compare")))
 
-    assert "do not tell the two apart" in shown
-    assert "Question 0?" not in shown
+    assert orion.name not in offered
+    assert client.get(address(*two)).status_code == 404
     assert client.get(file).status_code == 404
+    assert orion.name in text_of(sign_in(rana).get(reverse("evaluation:compare")))
     assert "Question 0?" in text_of(sign_in(rana).get(address(*two)))
     assert sign_in(rana).get(file).status_code == 200
 

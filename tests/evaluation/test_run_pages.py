@@ -309,3 +309,11 @@ def test_a_model_that_becomes_internal_takes_its_runs_along(orion, client):
     assert client.get(f"/runs/{run.pk}/").status_code == 404
     assert "Orion" not in text_of(client.get("/runs/"))
     assert f"state-{run.pk}" not in client.get(f"/runs/?live={run.pk}").content.decode()
+
+
+def test_a_run_of_private_rows_is_in_no_list_of_a_public_models_runs(orion, client, sign_in, rana):
+    run = run_row(orion, data=Run.Data.PRIVATE)
+    for page in ("/runs/", "/runs/?q=orion", f"/runs/?q={run.pk}", "/benchmarks/mmlu/", f"/runs/?live={run.pk}"):
+        assert f"/runs/{run.pk}/" not in client.get(page).content.decode()
+    assert "Orion" not in text_of(client.get("/runs/"))
+    assert f"/runs/{run.pk}/" in sign_in(rana).get("/runs/").content.decode()

@@ -19,6 +19,9 @@ def examine_model(llm: LanguageModel) -> Iterator[Result]:
 
 
 def _findings(llm: LanguageModel) -> Iterator[Finding]:
+    if llm.status == LanguageModel.Status.LISTED:
+        yield problem(f"{llm.name} is only listed and has no engine", "register where it runs first", "model")
+        return
     try:
         identity = identification.identify(llm)
         yield _of_weights(identity)

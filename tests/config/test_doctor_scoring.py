@@ -89,3 +89,15 @@ def test_weights_that_are_gone_are_a_problem(capsys):
 def test_a_slug_that_nobody_has_names_those_that_are_there(llm):
     with pytest.raises(CommandError, match="Known: tiny"):
         call_command("doctor", "--model", "tny")
+
+
+def test_a_model_that_is_only_listed_is_called_so_and_not_loaded(capsys, caplog):
+    LanguageModel.objects.create(slug="far", name="Far", source="far", status=LanguageModel.Status.LISTED)
+
+    with pytest.raises(SystemExit):
+        found(capsys, "--model", "far")
+
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["state"], row["words"]) == ("problem", "Far is only listed and has no engine")
+    assert row["mend"] == "register where it runs first"
+    assert not caplog.records

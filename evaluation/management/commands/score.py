@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from evaluation.scoring.recorded.files import RecordedRow, recorded_rows
 from evaluation.scoring.recorded.report import SCORERS, Report, Sources, scorer
 from llms.translations import translated
 
+MOST_REASONS = 5
 FILES = {
     "difficulty": "AlpacaEval's instruction_difficulty.csv; default: as found in BENCHMARK_DATA_DIR",
     "gamed": "AlpacaEval's df_gamed.csv; default: as found in BENCHMARK_DATA_DIR",
@@ -57,6 +59,8 @@ class Command(BaseCommand):
         self._tell(report)
         if options["model"]:
             self._store(options["benchmark"], rows, llm=options["model"], file=options["responses"].name)
+        if report.n_errors == len(report.samples):
+            raise CommandError(f"Nothing was scored: --help says what the rows of {options['benchmark']} need.")
 
     def _store(self, benchmark: str, rows: Sequence[RecordedRow], *, llm: str, file: str) -> None:
         try:
@@ -90,6 +94,17 @@ class Command(BaseCommand):
             self.stdout.write(
                 self.style.WARNING(f"  {report.n_errors} of them without a score: see `error` in the file")
             )
+            for row, reason in _first_reasons(report):
+                self.stderr.write(f"  row {row}: {reason}")
+
+
+def _first_reasons(report: Report) -> list[tuple[int, str]]:
+    """Each with the first row that has it, from 1."""
+    first: dict[str, int] = {}
+    for row, sample in enumerate(report.samples, start=1):
+        if "error" in sample:
+            first.setdefault(translated(sample["error"]), row)
+    return [(row, reason) for reason, row in islice(first.items(), MOST_REASONS)]
 
 
 def _stored_words(stored: Stored) -> str:

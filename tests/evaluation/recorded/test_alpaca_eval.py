@@ -1,4 +1,5 @@
 import csv
+import json
 
 import pytest
 from django.core.management import CommandError
@@ -125,9 +126,11 @@ def test_alpaca_eval_leaves_a_broken_row_in_its_place(own_data, score, row, why)
     assert found["metrics"]["models"]["orion"]["n_total"] == 12
 
 
-def test_alpaca_eval_says_why_length_control_is_not_possible(own_data, score):
+def test_alpaca_eval_says_why_length_control_is_not_possible(own_data, score, tmp_path):
     without = [{key: value for key, value in row.items() if key != "output_1"} for row in annotations()]
 
     assert "lengths of both answers" in score("alpaca_eval", without)["metrics"]["length_control"]
     assert "Give all rows" in score("alpaca_eval", annotations(2))["metrics"]["length_control"]
-    assert "no preference between" in score("alpaca_eval", annotations(3, preference=None))["metrics"]["remark"]
+    with pytest.raises(CommandError, match="Nothing was scored"):
+        score("alpaca_eval", annotations(3, preference=None))
+    assert "no preference between" in json.loads((tmp_path / "out.json").read_text())["metrics"]["remark"]

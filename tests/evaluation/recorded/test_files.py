@@ -68,6 +68,37 @@ def test_the_terminal_gets_the_metrics_and_how_many_rows_have_none(own_data, tmp
     assert "1 of them without a score" in out.getvalue()
 
 
+def test_the_first_reasons_are_said_once_each_with_their_row(own_data, tmp_path):
+    rows = [
+        {"key": 7, "response": "fine"},
+        {"key": 8},
+        {"key": 7},
+        *({"key": 100 + n, "response": ""} for n in range(9)),
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    err = io.StringIO()
+    files = {"responses": tmp_path / "rows.jsonl", "out": tmp_path / "out.json"}
+    call_command("score", "ifeval", **files, stdout=io.StringIO(), stderr=err)
+
+    lines = err.getvalue().splitlines()
+    assert [line.split(":")[0] for line in lines] == ["  row 2", "  row 4", "  row 5", "  row 6", "  row 7"]
+    samples = json.loads((tmp_path / "out.json").read_text())["samples"]
+    assert lines[0] == f"  row 2: {samples[1]['error']}"
+
+
+@pytest.mark.parametrize("benchmark", ["gaia", "ifeval", "mt_bench"])
+def test_where_nothing_was_scored_it_fails_and_the_file_is_there(benchmark, own_data, tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"text": "fits no row"}\n' * 3)
+    err = io.StringIO()
+    files = {"responses": tmp_path / "rows.jsonl", "out": tmp_path / "out.json"}
+    with pytest.raises(CommandError, match=f"Nothing was scored: --help says what the rows of {benchmark} need"):
+        call_command("score", benchmark, **files, stdout=io.StringIO(), stderr=err)
+
+    samples = json.loads((tmp_path / "out.json").read_text())["samples"]
+    assert len(samples) == 3
+    assert err.getvalue() == f"  row 1: {samples[0]['error']}\n"
+
+
 def test_an_unknown_benchmark_lists_the_known_ones():
     with pytest.raises(UnknownBenchmark, match="alpaca_eval, gaia, ifeval, mt_bench can"):
         scorer("mmlu")

@@ -5,6 +5,7 @@ import json
 import math
 
 import pytest
+from django.core.management import CommandError
 
 from evaluation.scoring.gaia import Kind, is_correct, kind_of
 from tests.conftest import SHARED_DATA
@@ -157,6 +158,8 @@ def test_a_row_that_cannot_be_scored_stays_in_its_place(score, row, why):
     assert (found["metrics"]["accuracy"], found["metrics"]["n_errors"]) == (0.5, 1)
 
 
-def test_without_a_single_score_there_is_no_accuracy(score):
-    metrics = score("gaia", [{"target": "a"}])["metrics"]
+def test_without_a_single_score_there_is_no_accuracy(score, tmp_path):
+    with pytest.raises(CommandError, match="Nothing was scored"):
+        score("gaia", [{"target": "a"}])
+    metrics = json.loads((tmp_path / "out.json").read_text())["metrics"]
     assert (metrics["accuracy"], metrics["n_scored"], metrics["n_errors"]) == (None, 0, 1)

@@ -53,8 +53,10 @@ def test_ifeval_leaves_a_row_that_cannot_be_scored_in_its_place(own_data, score,
     assert found["metrics"]["prompt_level_strict_acc"] == 0.5
 
 
-def test_ifeval_without_a_single_score_has_counts_only(own_data, score):
-    assert score("ifeval", [{"key": 9}])["metrics"] == {
+def test_ifeval_without_a_single_score_has_counts_only(own_data, score, tmp_path):
+    with pytest.raises(CommandError, match="Nothing was scored"):
+        score("ifeval", [{"key": 9}])
+    assert json.loads((tmp_path / "out.json").read_text())["metrics"] == {
         "n_scored": 0, "n_errors": 1, "n_prompts_without_response": 2, "n_repeated": 0,
     }  # fmt: skip
 

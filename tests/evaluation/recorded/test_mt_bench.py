@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from django.core.management import CommandError
 
 
 def test_mt_bench_reads_grades_from_words_only(score):
@@ -80,10 +81,12 @@ def test_mt_bench_pairs_need_both_orders_to_agree(score):
     assert (lyra["win_rate"], lyra["win_rate_adjusted"]) == (0.25, 0.5)
 
 
-def test_mt_bench_pairs_without_any_verdict_have_no_rate(score):
+def test_mt_bench_pairs_without_any_verdict_have_no_rate(score, tmp_path):
     row = {"model_1": "a", "model_2": "b", "g1_judgment": "?", "g2_judgment": "?"}
 
-    assert score("mt_bench", [row])["metrics"]["models"]["a"]["win_rate"] is None
+    with pytest.raises(CommandError, match="Nothing was scored"):
+        score("mt_bench", [row])
+    assert json.loads((tmp_path / "out.json").read_text())["metrics"]["models"]["a"]["win_rate"] is None
 
 
 def test_recorded_judgements_agree_with_what_was_recorded(public_data, scored):

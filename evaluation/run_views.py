@@ -37,6 +37,7 @@ def context_of(request: HttpRequest, run: Run, tab: str) -> dict[str, Any]:
         "inside": inside,
         "manages": manages_runs(request.user),
         "opens_samples": opens_samples(request.user, run),
+        "without_samples": run.status == Run.Status.IMPORTED and not run.samples.exists(),
         "error": translated(run.error) if inside else "",
     }
 

@@ -8,7 +8,7 @@ import pytest
 from django.test import AsyncClient
 
 from evaluation import sample_views
-from evaluation.models import SampleResult
+from evaluation.models import Run, SampleResult
 from evaluation.records import prompt_row
 from evaluation.sample_lists import SAMPLES_A_PAGE
 from evaluation.sample_pages import pieces
@@ -223,3 +223,15 @@ def test_a_run_from_before_questions_were_kept_lists_names(orion, client):
 def test_numbers_that_nothing_has_are_not_found(address, orion, client):
     run_row(orion, 1, pk=1)
     assert client.get(address).status_code == 404
+
+
+def test_an_imported_run_without_samples_says_so_and_offers_no_empty_file(orion, client):
+    bare, full = (run_row(orion, status=Run.Status.IMPORTED) for _ in range(2))
+    bare.samples.all().delete()
+    for address in (f"/runs/{bare.pk}/", f"/runs/{bare.pk}/samples/", f"/runs/{bare.pk}/samples/?verdict=wrong"):
+        response = client.get(address)
+        assert "Imported without samples" in text_of(response)
+        assert "while the run goes on" not in text_of(response)
+        assert "samples.jsonl" not in response.content.decode()
+    assert "Imported without samples" not in text_of(client.get(f"/runs/{full.pk}/"))
+    assert "samples.jsonl" in client.get(f"/runs/{full.pk}/samples/").content.decode()

@@ -73,7 +73,7 @@ class TokenForm(forms.Form):
         field.initial = [Scope.READ.value]
         words = [_("Never more than your role allows: what your role loses, your tokens lose.")]
         if len(allowed) > 1:
-            words.append(_("The API only reads so far, so “read” is enough for everything there is."))
+            words.append(_("“read” is enough for whatever only reads: give a token no more than its program needs."))
         field.help_text = " ".join(map(str, words))
 
     def issue(self) -> tokens.IssuedToken:

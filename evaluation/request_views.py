@@ -46,8 +46,9 @@ def new_run(request: HttpRequest) -> HttpResponse:
 
 
 def _initial(given: QueryDict) -> dict[str, Any]:
-    """A link may bring a model or a benchmark along; that alone is no wish yet."""
-    return {"model": given.getlist("model"), "benchmark": given.getlist("benchmark"), "suite": given.get("suite", "")}
+    """A link may bring a model, a benchmark or any other field along; that alone is no wish yet."""
+    one_of_each = {name: given[name] for name in given if name in RunForm.base_fields}
+    return one_of_each | {"model": given.getlist("model"), "benchmark": given.getlist("benchmark")}
 
 
 def _offers(form: RunForm, *, may_download: bool) -> list[Offer]:

@@ -37,6 +37,8 @@ class Registered(NamedTuple):
     llm: LanguageModel
     is_draft: bool
     """Never published so far, as far as its row tells."""
+    is_listed: bool
+    """Known from imports: it has no engine and no weight."""
     url: str
     """Where its registration goes on."""
     readiness: str
@@ -48,6 +50,7 @@ def registered(llm: LanguageModel) -> Registered:
     return Registered(
         llm,
         is_draft,
+        llm.status == LanguageModel.Status.LISTED,
         reverse("llms:check" if is_draft else "llms:publish", args=[llm.pk]),
         str(READINESS_WORDS[pool.readiness(llm)]),
         translated(pool.failure(llm)),

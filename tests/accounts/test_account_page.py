@@ -118,6 +118,12 @@ def test_the_form_offers_the_scopes_of_the_role_only(vera, adem, sign_in):
     assert offered(adem) == ["read", "run", "register", "ingest"]
 
 
+def test_it_is_said_that_reading_is_enough_for_what_only_reads(vera, adem, sign_in):
+    words = "“read” is enough for whatever only reads"
+    assert words in sign_in(adem).get(reverse("accounts:account")).content.decode()
+    assert words not in sign_in(vera).get(reverse("accounts:account")).content.decode()
+
+
 def test_a_name_is_shown_as_text(vera, sign_in):
     page = sign_in(vera).post(reverse("accounts:account"), {**FORM, "name": "<script>x</script>"}, follow=True)
     assert b"<script>x" not in page.content

@@ -122,6 +122,15 @@ def test_a_link_brings_its_model_along_without_complaints(counted, staff):
     assert "errorlist" not in body
 
 
+def test_a_link_brings_any_other_field_along_too(counted, staff):
+    body = staff.get("/runs/new/?benchmark=mmlu&benchmark=piqa&rows=sample&limit=7&shots=3&nonsense=1").content.decode()
+    assert set(re.findall(r'name="benchmark" value="(\w+)"[^>]* checked', body)) == {"mmlu", "piqa"}
+    assert '<option value="sample" selected>' in body
+    assert re.search(r'name="limit" value="7"', body)
+    assert re.search(r'name="shots" value="3"', body)
+    assert "errorlist" not in body
+
+
 def test_too_many_at_once_are_refused(counted, staff, monkeypatch):
     monkeypatch.setattr("evaluation.request_views.MOST_RUNS", 1)
     text = text_of(staff.get(f"/runs/new/?{WISH}&benchmark=piqa&benchmark=winogrande"))
@@ -290,3 +299,14 @@ def test_registration_ends_with_a_way_to_run_benchmarks(orion, staff):
     assert orion.status == LanguageModel.Status.ENABLED
     assert "/runs/new/?model=orion-7b" in staff.get(f"/models/{orion.pk}/publish/").content.decode()
     assert "/runs/new/?model=orion-7b" in staff.get("/models/").content.decode()
+
+
+def test_a_model_that_is_only_listed_has_no_engine_no_weight_and_no_run(orion, register, staff):
+    listed = register("Faraway 9B", status=LanguageModel.Status.LISTED)
+    body = staff.get("/models/").content.decode()
+    (row,) = (row for row in body.split("<tr>") if listed.name in row)
+    words = re.sub(r"<[^>]+>", " ", row).split()
+    assert "–" in words
+    assert not {"huggingface", "echo", "loaded", "1.0", "Run"} & set(words)
+    assert f"/runs/new/?model={listed.slug}" not in body
+    assert f"/runs/new/?model={orion.slug}" in body

@@ -78,3 +78,22 @@ def test_before_the_first_vote_the_board_is_empty_and_says_so(client):
         "converged": True,
         "rows": [],
     }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api/", "/api/v1/", "/api/v1/nope", "/api/v2/runs"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_address_that_nothing_answers_says_so_in_json_and_where_the_others_are(method, path, client):
+    response = getattr(client, method)(path)
+    told = response.json()
+    assert response.status_code == 404
+    assert path in told["detail"]
+    assert told["documentation"] == "http://testserver/api/v1/openapi.json"
+    assert client.get(told["documentation"]).json()["info"]["title"] == "Hakem"
+
+
+@pytest.mark.django_db
+def test_people_get_a_page(client):
+    response = client.get("/nope/")
+    assert response.status_code == 404
+    assert response["Content-Type"].startswith("text/html")

@@ -1,5 +1,8 @@
 """Runs for programs."""
 
+import json
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -241,6 +244,15 @@ def test_the_questions_are_read_once_for_all_models(counted, register, with_toke
         ("lyra-13b", "mmlu"),
     ]
     assert read == ["piqa", "mmlu"]
+
+
+def test_the_readmes_request_starts_what_it_says(counted, with_token, settings):
+    (body,) = re.findall(r"-d '(\{.*\})'", (settings.BASE_DIR / "README.md").read_text(encoding="utf-8"))
+    made = with_token("post", "/api/v1/runs", {**json.loads(body), "models": ["orion-7b"]}).json()
+    assert [(run["benchmark"], run["n_samples"], run["rows"]) for run in made] == [
+        ("piqa", 10, "sample"),
+        ("mmlu", 20, "sample"),
+    ]
 
 
 def test_a_run_is_paused_resumed_and_cancelled(counted, with_token):

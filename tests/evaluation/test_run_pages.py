@@ -239,6 +239,17 @@ def test_micro_and_macro_means_are_labelled(orion, page):
     assert "acc: counting every question alike (micro), and every subject alike (macro)." in page(f"/runs/{run.pk}/")
 
 
+def test_a_run_with_subjects_has_both_means_and_one_without_has_one(orion, page):
+    both = page(f"/runs/{run_row(orion, 6).pk}/")
+    assert "Each question counts the same" in both
+    assert "Each subject counts the same" in both
+    plain = run_row(orion, 6)
+    plain.metrics.exclude(scope="all").delete()
+    alone = page(f"/runs/{plain.pk}/")
+    assert "counts the same" not in alone
+    assert "Part acc 95% interval Samples all questions" in alone
+
+
 def test_the_slow_way_of_scoring_is_said_with_its_reason(orion, page):
     run = run_row(orion, environment={"reason": "in a trial the scores were off by 0.676 nats"})
     for address in (f"/runs/{run.pk}/", f"/runs/{run.pk}/configuration/"):

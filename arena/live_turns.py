@@ -7,7 +7,6 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ParamSpec, TypeVar
@@ -27,17 +26,15 @@ from arena.streaming import Duel, Ended, Event, Shown, Waits
 from arena.transcripts import Progress, Script
 from llms import endpoints, refusals
 from llms.engines.base import (
-    Engine,
     EngineError,
     GenerationFailed,
-    LoadingTimeout,
     Queued,
     ReasoningDelta,
     StreamEnd,
     StreamEvent,
     TextDelta,
 )
-from llms.engines.deadlines import Deadlines, within_deadlines
+from llms.engines.deadlines import Deadlines, loaded, within_deadlines
 from llms.models import LanguageModel
 from llms.pool import pool
 from telemetry import context, metrics
@@ -185,7 +182,7 @@ class LiveTurn:
         limits = Deadlines(settings.FIRST_TOKEN_SECONDS, settings.STALLED_SECONDS, settings.ANSWER_SECONDS)
         try:
             async with contextlib.AsyncExitStack() as held:
-                engine = await _loaded(held.enter_context(pool.hold(llm)))
+                engine = await loaded(held.enter_context(pool.hold(llm)), settings.LOADING_SECONDS)
                 messages, sampling = transcripts.conversation(self.script, side, llm, settings.ANSWER_TOKEN_LIMIT)
                 began, meter = time.monotonic(), metrics.StreamMeter(_place_of(llm))
                 stream = within_deadlines(engine.stream(messages, sampling), limits)
@@ -291,14 +288,6 @@ class LiveTurn:
 def _place_of(llm: LanguageModel) -> str:
     """For the metrics, which name no model."""
     return llm.endpoint.name if llm.endpoint else metrics.HERE
-
-
-async def _loaded(loading: Future[Engine]) -> Engine:
-    """Whoever stops waiting, or loses patience, does not stop the load: the next battle may profit from it."""
-    try:
-        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(loading)), settings.LOADING_SECONDS)
-    except TimeoutError:
-        raise LoadingTimeout(f"not loaded after {settings.LOADING_SECONDS} s") from None
 
 
 class LiveTurns:

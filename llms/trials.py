@@ -22,11 +22,11 @@ from llms.engines.base import (
     StreamEnd,
     TextDelta,
 )
-from llms.engines.deadlines import Deadlines, within_deadlines
+from llms.engines.deadlines import NOT_LOADED, Deadlines, loaded, within_deadlines
 from llms.models import LanguageModel
 from llms.pool import pool
 from llms.room import gigabytes
-from llms.sentences import filled, mark
+from llms.sentences import filled
 from llms.translations import translated
 
 TELL_EVERY_SECONDS = 1.0
@@ -36,7 +36,6 @@ SHORTEST_SECONDS = 0.05
 FIRST_WORDS = SamplingParams(temperature=0, max_new_tokens=4)
 PATIENCE = Deadlines(first_token=30, between_tokens=30, total=45)
 GREETING = "Say hello."
-_NOT_LOADED = mark("not loaded after %(seconds)s s")
 
 
 class Progress(TypedDict):
@@ -80,7 +79,7 @@ async def answer(llm: LanguageModel, prompt: str) -> AsyncGenerator[TrialEvent]:
             async with contextlib.aclosing(_loading(llm, future)) as loading:
                 async for words in loading:
                     yield {"type": "progress", "words": words}
-            engine = await _loaded(future)
+            engine = await loaded(future, settings.LOADING_SECONDS)
             text = await asyncio.to_thread(engine.prompt_text, messages)
             if text is not None:
                 yield {"type": "prompt", "text": text}
@@ -96,7 +95,7 @@ async def first_words(llm: LanguageModel) -> str:
     messages = llm.conversation([Message(Role.USER, GREETING)])
     try:
         with pool.hold(llm) as future:
-            engine = await _loaded(future)
+            engine = await loaded(future, settings.LOADING_SECONDS)
             async with contextlib.aclosing(within_deadlines(engine.stream(messages, FIRST_WORDS), PATIENCE)) as events:
                 async for event in events:
                     if not isinstance(event, Queued):
@@ -114,7 +113,7 @@ async def _loading(llm: LanguageModel, future: Future[Engine]) -> AsyncGenerator
         await asyncio.wait([load], timeout=TELL_EVERY_SECONDS)
         if not load.done():
             if time.monotonic() - started > settings.LOADING_SECONDS:
-                raise LoadingTimeout(filled(_NOT_LOADED, seconds=settings.LOADING_SECONDS))
+                raise LoadingTimeout(filled(NOT_LOADED, seconds=settings.LOADING_SECONDS))
             yield progress_words(llm) or _("loading")
 
 
@@ -127,14 +126,6 @@ def progress_words(llm: LanguageModel) -> str:
     if progress.n_bytes is None:
         return _("%(stage)s, for %(seconds)d s so far") % values
     return _("%(stage)s, for %(seconds)d s so far, %(size)s GB") % {**values, "size": gigabytes(progress.n_bytes)}
-
-
-async def _loaded(future: Future[Engine]) -> Engine:
-    loading = asyncio.shield(asyncio.wrap_future(future))
-    try:
-        return await asyncio.wait_for(loading, settings.LOADING_SECONDS)
-    except TimeoutError:
-        raise LoadingTimeout(filled(_NOT_LOADED, seconds=settings.LOADING_SECONDS)) from None
 
 
 async def _written(engine: Engine, messages: list[Message], sampling: SamplingParams) -> AsyncGenerator[TrialEvent]:

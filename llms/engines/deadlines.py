@@ -3,17 +3,22 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from llms.engines.base import (
     DeadlineExceeded,
+    Engine,
     FirstTokenTimeout,
+    LoadingTimeout,
     Queued,
     StalledStream,
     StreamEvent,
     TotalTimeout,
 )
 from llms.sentences import filled, mark
+
+NOT_LOADED = mark("not loaded after %(seconds)s s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,19 @@ class Deadlines:
     first_token: float = 60.0
     between_tokens: float = 20.0
     total: float = 300.0
+
+
+async def loaded(loading: Future[Engine], seconds: float) -> Engine:
+    """Whoever stops waiting, or loses patience, does not stop the load: somebody else may profit from it.
+
+    Not by `asyncio.wait_for`: if the load ends in the moment of a cancellation, Python 3.11's loses it, and a turn
+    that its voter stopped would wait for ever for a model's first word.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await asyncio.shield(asyncio.wrap_future(loading))
+    except TimeoutError:
+        raise LoadingTimeout(filled(NOT_LOADED, seconds=seconds)) from None
 
 
 async def within_deadlines(stream: AsyncGenerator[StreamEvent], deadlines: Deadlines) -> AsyncGenerator[StreamEvent]:

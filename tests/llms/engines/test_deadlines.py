@@ -1,5 +1,7 @@
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +10,14 @@ import pytest
 from llms.chat import SamplingParams
 from llms.engines.base import (
     DeadlineExceeded,
+    Engine,
     FirstTokenTimeout,
+    LoadingTimeout,
     StalledStream,
     StreamEvent,
     TotalTimeout,
 )
-from llms.engines.deadlines import Deadlines, within_deadlines
+from llms.engines.deadlines import Deadlines, loaded, within_deadlines
 from llms.engines.echo import EchoEngine
 from tests.llms.engines.tiny import text_of, user
 
@@ -87,3 +91,25 @@ async def test_cancelling_the_reader_closes_the_stream_inside() -> None:
         await reader
 
     assert engine.n_running == 0
+
+
+async def test_a_load_that_takes_too_long_is_given_up_and_goes_on() -> None:
+    loading: Future[Engine] = Future()
+    with pytest.raises(LoadingTimeout, match=r"not loaded after 0\.01 s"):
+        await loaded(loading, 0.01)
+    assert not loading.cancelled()
+
+
+async def test_a_cancellation_in_the_moment_in_which_the_load_ends_is_not_lost() -> None:
+    """At whichever step of the loop it comes."""
+    for n_steps in range(6):
+        loading: Future[Engine] = Future()
+        waiting = asyncio.create_task(loaded(loading, 60))
+        await asyncio.sleep(0)
+        loading.set_result(echo())
+        for _ in range(n_steps):
+            await asyncio.sleep(0)
+        is_in_time = waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        assert waiting.cancelled() == is_in_time

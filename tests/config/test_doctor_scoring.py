@@ -44,6 +44,20 @@ def test_it_compares_both_ways_and_keeps_the_verdict(llm, capsys):
     assert DeviceCheck.objects.get().has_passed
 
 
+def test_it_says_on_the_error_output_what_it_is_doing(llm, capsys):
+    call_command("doctor", "--json", "--model", "tiny")
+    captured = capsys.readouterr()
+    told = [line.removeprefix("… ") for line in captured.err.splitlines() if line.startswith("… ")]
+
+    assert told[:3] == ["identifying the weights of tiny", "loading tiny", "trying how it can be scored"]
+    assert told[3:] == [
+        f"{way}: {done} of 50 requests"
+        for way in ("first way, shared prefixes", "second way, plain rows")
+        for done in range(0, 51, 10)
+    ]
+    assert json.loads(captured.out)
+
+
 def test_it_asks_anew_whatever_is_remembered(llm, capsys, monkeypatch):
     found(capsys, "--model", "tiny")
     hidden = Computation.hidden

@@ -25,22 +25,25 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        results = _of_model(options["model"]) if options["model"] else examine()
+        results = self._of_model(options["model"]) if options["model"] else examine()
         self.stdout.write(as_json(results) if options["json"] else as_text(results, plain=not self.stdout.isatty()))
         states = {result.finding.state for result in results}
         tolerated = {State.OK} if options["strict"] else {State.OK, State.WARNING}
         if states - tolerated:
             sys.exit(1)
 
+    def _of_model(self, slug: str) -> list[Result]:
+        llm = LanguageModel.objects.select_related("endpoint").filter(slug=slug).first()
+        if llm is None:
+            known = ", ".join(LanguageModel.objects.values_list("slug", flat=True)) or "none"
+            raise CommandError(f"No model has the slug {slug!r}. Known: {known}.")
+        try:
+            return list(scoring.examine_model(llm, tell=self._tell))
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. Nothing was noted; ask again whenever you like.") from None
+        finally:
+            pool.close()  # whatever it loaded is free for others
 
-def _of_model(slug: str) -> list[Result]:
-    llm = LanguageModel.objects.select_related("endpoint").filter(slug=slug).first()
-    if llm is None:
-        known = ", ".join(LanguageModel.objects.values_list("slug", flat=True)) or "none"
-        raise CommandError(f"No model has the slug {slug!r}. Known: {known}.")
-    try:
-        return list(scoring.examine_model(llm))
-    except KeyboardInterrupt:
-        raise CommandError("Stopped. Nothing was noted; ask again whenever you like.") from None
-    finally:
-        pool.close()  # whatever it loaded is free for others
+    def _tell(self, words: str) -> None:
+        """Beside the findings, which stay alone on the standard output."""
+        self.stderr.write(f"… {words}", style_func=str)

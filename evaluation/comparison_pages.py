@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from evaluation import wording
-from evaluation.comparisons import Comparison, Part, Row, unlike
+from evaluation.comparisons import Comparison, Part, Row, have_samples, unlike
 from evaluation.models import Run, SampleResult
 from evaluation.run_lines import RunLine, lines_of
 from llms.translations import translated
@@ -44,6 +44,13 @@ class FlippedLine(NamedTuple):
     excerpt: str
     left_place: int
     right_place: int
+
+    @property
+    def number(self) -> str:
+        """As the lists of samples have it: of both runs, where they count differently."""
+        if self.left_place == self.right_place:
+            return f"#{_count(self.left_place)}"
+        return f"A #{_count(self.left_place)} · B #{_count(self.right_place)}"
 
 
 class Option(NamedTuple):
@@ -190,11 +197,14 @@ def flipped_lines(rows: Sequence[Row], left: Run) -> list[FlippedLine]:
 
 def options(runs: Sequence[Run], chosen: Run | None) -> list[Option]:
     """Runs to choose from; beside a chosen one, those first that may be compared with it."""
-    found = [Option(line, _obstacle(line.run, chosen)) for line in lines_of(runs)]
+    with_samples = have_samples(runs)
+    found = [Option(line, _obstacle(line.run, chosen, line.run.pk in with_samples)) for line in lines_of(runs)]
     return sorted(found, key=lambda option: bool(option.obstacle))
 
 
-def _obstacle(run: Run, chosen: Run | None) -> str:
+def _obstacle(run: Run, chosen: Run | None, has_samples: bool) -> str:
+    if not has_samples:
+        return _("without its samples")
     reasons = [] if chosen is None else unlike(chosen.protocol, run.protocol)
     return translated(reasons[0]) if reasons else ""
 

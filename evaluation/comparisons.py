@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from django.db.models import Exists, OuterRef
 
 from evaluation.benchmarks.base import Benchmark, Method
 from evaluation.benchmarks.registry import benchmark
@@ -117,8 +118,7 @@ def compare(left: Run, right: Run, *, metric: str = "") -> Comparison:
     chosen = next(name for name in wanted if name in metrics_of(asked))
     rows, n_left_out, n_unshared = _paired(left, right, _Reader(asked, chosen, headlines))
     if not rows:
-        words = mark("No row has a score in both runs: there is nothing to compare.")
-        raise NotComparable(filled(words))
+        raise _nothing_in_common(left, right)
     return _compared(rows, chosen, asked, n_left_out=n_left_out, n_unshared=n_unshared)
 
 
@@ -130,6 +130,24 @@ def metrics_of(asked: Benchmark) -> tuple[str, ...]:
 
 
 # --- may they be compared?
+
+
+def have_samples(runs: Sequence[Run]) -> set[int]:
+    """Those of the runs that did not come as a bare result."""
+    samples = SampleResult.objects.filter(run=OuterRef("pk"))
+    return set(Run.objects.filter(Exists(samples), pk__in=[run.pk for run in runs]).values_list("pk", flat=True))
+
+
+def _nothing_in_common(left: Run, right: Run) -> NotComparable:
+    with_samples = have_samples([left, right])
+    bare = [run for run in (left, right) if run.pk not in with_samples]
+    if not bare:
+        return NotComparable(filled(mark("No row has a score in both runs: there is nothing to compare.")))
+    words = mark(
+        "Run %(number)s has only a result, without its samples, and cannot be compared row by row: import results"
+        " together with their samples."
+    )
+    return NotComparable(filled(words, number=bare[0].pk))
 
 
 def why_not(left: Run, right: Run) -> NotComparable | None:

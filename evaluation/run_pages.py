@@ -81,7 +81,7 @@ def headline(line: RunLine) -> Headline | None:
     found = figure(run, n=max(0, run.n_done - run.n_errors), as_share=as_share)
     if line.has_progress:
         return Headline(replace(found, error="", interval=None), _of_which_rows(run))
-    return Headline(found, _how_sure(run, found, as_share=as_share))
+    return Headline(found, _how_sure(line, found, as_share=as_share))
 
 
 def _of_which_rows(run: Run) -> str:
@@ -94,7 +94,8 @@ def _of_which_rows(run: Run) -> str:
     return words % {"done": done, "total": total}
 
 
-def _how_sure(run: Run, found: Figure, *, as_share: bool) -> str:
+def _how_sure(line: RunLine, found: Figure, *, as_share: bool) -> str:
+    run = line.run
     sentences = []
     if run.lower is not None and run.upper is not None:
         words = _(
@@ -105,8 +106,20 @@ def _how_sure(run: Run, found: Figure, *, as_share: bool) -> str:
         sentences.append(words % bounds)
     if found.error:
         words = _("The standard error is %(error)s points.") if as_share else _("The standard error is %(error)s.")
+        if as_share and _is_pooled(line):
+            words = _(
+                "The standard error inside subjects, as lm-evaluation-harness pools it, is %(error)s points;"
+                " the interval takes all questions as one draw."
+            )
         sentences.append(words % {"error": found.error})
     return " ".join(sentences) or _("Of so few samples there is no telling how sure this is.")
+
+
+def _is_pooled(line: RunLine) -> bool:
+    """Whether the standard error is that of several subjects (`evaluation.aggregation.micro`)."""
+    if line.run.has_ended:
+        return line.run.metrics.filter(scope=Scope.SUBJECT, name=line.metric).count() > 1
+    return line.benchmark is not None and line.benchmark.subjects is not None
 
 
 def _ends(run: Run) -> dict[str, float]:

@@ -11,54 +11,11 @@ from evaluation import runs
 from evaluation.benchmarks.base import Options
 from evaluation.comparisons import NotComparable, compare, unlike
 from evaluation.datasets import DataKind
-from evaluation.models import PromptText, Run, SampleResult
+from evaluation.models import PromptText, Run
 from evaluation.plans import Wish
 from llms.models import Visibility
 from stats.paired import mcnemar, paired_shares
-
-PROTOCOL = {
-    "benchmark": "mmlu",
-    "version": 2,
-    "data": "published",
-    "rows_digest": "r" * 64,
-    "n_rows": 6,
-    "is_whole": True,
-    "n_shots": 5,
-    "draw": "first",
-    "seed": None,
-    "shots_digest": "s" * 64,
-    "template": "off",
-    "variant": "",
-    "prompt_form": "letters",
-    "normalisation": "–",
-    "method": "log-likelihood",
-    "extras": [],
-}
-
-
-def run_of(llm, verdicts, *, subjects=("anatomy",), first=0, protocol=None, **fields):
-    """A run that was right (1), wrong (0) or got no score (None) on question 0, 1, …"""
-    standard = {"benchmark": "mmlu", "status": Run.Status.SUCCEEDED, "n_samples": len(verdicts)}
-    run = Run.objects.create(llm=llm, **{**standard, **fields}, protocol={**PROTOCOL, **(protocol or {})})
-    numbers = range(first, first + len(verdicts))
-    PromptText.objects.bulk_create(
-        [PromptText(digest=f"prompt {number}", compressed=b"") for number in numbers], ignore_conflicts=True
-    )
-    SampleResult.objects.bulk_create(
-        SampleResult(
-            run=run,
-            sample_id=f"{subjects[number % len(subjects)]}/{number}",
-            index=place,
-            subject=subjects[number % len(subjects)],
-            question=f"Question {number}?",
-            prompt_id=f"prompt {number}",
-            target=0,
-            is_right=None if verdict is None else bool(verdict),
-            values={} if verdict is None else {"acc": float(verdict), "acc_norm": 1.0},
-        )
-        for place, (number, verdict) in enumerate(zip(numbers, verdicts, strict=True))
-    )
-    return run
+from tests.helpers.compared_runs import PROTOCOL, run_of
 
 
 @pytest.fixture
@@ -320,6 +277,29 @@ def test_the_other_run_is_chosen_from_those_of_the_same_benchmark(client, two, p
     assert places == sorted(places)
     assert "another number of examples in the prompt: 5 and 0" in shown
     assert f'<option value="{elsewhere.pk}"' not in shown
+
+
+def test_results_without_samples_are_marked_and_refused_with_the_reason(client, two, pavo):
+    bare = run_of(pavo, [], status=Run.Status.IMPORTED, n_samples=6)
+
+    offered = text_of(client.get(f"{reverse('evaluation:compare')}?a={two[0].pk}"))
+    refused = text_of(client.get(address(two[0], bare)))
+
+    assert "(without its samples)" in offered[offered.rindex(f'<option value="{bare.pk}"') :]
+    assert offered.count("(without its samples)") == 2, "once on each side"
+    assert f"Run {bare.pk} has only a result, without its samples" in refused
+
+
+def test_a_question_has_the_number_that_the_list_of_samples_gives_it(client, orion, lyra):
+    whole = run_of(orion, [1, 1, 1])
+    part = run_of(lyra, [0], first=2, protocol={"n_rows": 1, "rows_digest": "p"})
+
+    same = text_of(client.get(address(whole, run_of(lyra, [1, 0, 1]))))
+    apart = text_of(client.get(address(whole, part)))
+
+    assert "#2 · Name anatomy/1" in same
+    assert 'aria-label="#2 in run B"' in same
+    assert "A #3 · B #1 · Name anatomy/2" in apart
 
 
 def test_without_runs_the_page_says_what_to_do(client, db):

@@ -34,7 +34,7 @@ def test_it_says_the_cost_first_and_the_result_last(counted):
     run = Run.objects.get()
     assert run.status == Run.Status.SUCCEEDED
     assert text.index(f"{run.n_samples} samples, about") < text.index(f"{run.n_samples}/{run.n_samples}")
-    assert f"Run {run.pk}: acc {100 * run.value:.1f} % ±" in text
+    assert f"Run {run.pk}: acc {100 * run.value:.1f} % ± {100 * run.standard_error:.1f} (standard error)" in text
 
 
 def test_several_benchmarks_go_one_after_the_other(counted):

@@ -20,6 +20,7 @@ def test_the_command_says_what_it_did(capsys):
     call_command("import_results", str(LM_EVAL), "--dry-run")
     said = capsys.readouterr().out
     assert "would import: PIQA acc 75.0 % ± 25.0, 4 samples" in said
+    assert said.count("± is the standard error.") == 1
     assert "smollm2-135m (would be listed)" in said
     assert not Run.objects.exists()
     call_command("import_results", str(LM_EVAL))

@@ -129,9 +129,23 @@ def test_what_changes_by_itself_is_asked_for_and_nothing_else(orion, client):
 def test_the_result_is_told_with_its_interval_and_standard_error_and_drawn(orion, client):
     run = run_row(orion, 6)
     body = client.get(f"/runs/{run.pk}/")
-    words = "it would mostly lie between 40.0% and 80.0% (95% interval). The standard error is 10.0 points."
+    words = "it would mostly lie between 40.0% and 80.0% (95% interval). The standard error inside subjects,"
     assert words in text_of(body)
     assert 'aria-label="66.7%, 95% interval from 40.0% to 80.0%"' in body.content.decode()
+
+
+def test_a_standard_error_that_is_pooled_over_subjects_says_so(orion, client):
+    run = run_row(orion, 6)
+    pooled = text_of(client.get(f"/runs/{run.pk}/"))
+    run.metrics.filter(scope="subject").delete()
+    plain = text_of(client.get(f"/runs/{run.pk}/"))
+
+    words = "The standard error inside subjects, as lm-evaluation-harness pools it, is 10.0 points; the interval takes"
+    assert words in pooled
+    assert "± is the standard error inside subjects; the interval takes all questions as one draw." in pooled
+    assert "The standard error is 10.0 points." in plain
+    assert "± is the standard error." in plain
+    assert "inside subjects" not in plain
 
 
 def test_a_running_run_shows_speed_time_left_and_the_metric_so_far(orion, page):

@@ -242,7 +242,8 @@ class Command(BaseCommand):
         run.refresh_from_db()
         match run.status:
             case Run.Status.SUCCEEDED:
-                words = f"Run {run.pk}: {_metric(run)}  in {duration(run.seconds)}"
+                error = "" if run.standard_error is None else " (standard error)"
+                words = f"Run {run.pk}: {_metric(run)}{error}  in {duration(run.seconds)}"
                 self.stdout.write(self.style.SUCCESS(f"  {words}") + _remarks(run))
             case Run.Status.PAUSED:
                 self.stdout.write(

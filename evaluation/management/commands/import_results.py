@@ -51,6 +51,9 @@ class Command(BaseCommand):
             self.stdout.write(f"left out: {skipped.file}{what}: {translated(skipped.reason)}")
         for problem in examination.problems:
             self.stderr.write(self.style.ERROR(f"{problem.file}: {translated(problem.reason)}"))
+        headlines = [examined.summary.headline for examined in examination.runs]
+        if any(headline and headline.standard_error is not None for headline in headlines):
+            self.stdout.write("± is the standard error.")
 
     def _tell_plan(self, examination: Examination, llm: LanguageModel | None) -> None:
         for examined in examination.runs:

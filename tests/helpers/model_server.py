@@ -52,18 +52,28 @@ class ModelServer:
         self.n_left = 0
         """Streams whose reader went away."""
         self.port = 0
+        self._writers: set[asyncio.StreamWriter] = set()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            while asked := await _read(reader):
-                self.asked.append(asked)
-                if not await self._answer(asked, reader, writer):
-                    break
-        writer.close()
+        self._writers.add(writer)
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                while asked := await _read(reader):
+                    self.asked.append(asked)
+                    if not await self._answer(asked, reader, writer):
+                        break
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    def hang_up(self) -> None:
+        """On everybody who is still connected; the loop closes their sockets at its next step."""
+        for writer in list(self._writers):
+            writer.transport.abort()
 
     async def _answer(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Returns whether the connection stays open."""
@@ -166,9 +176,12 @@ def model_server() -> Iterator[ModelServer]:
 
         async def stop() -> None:
             listening.close()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            server.hang_up()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
                 task.cancel()
-            await asyncio.sleep(0.05)
+            await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.sleep(0.05)  # in which transports that were closed close their sockets
 
         asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
